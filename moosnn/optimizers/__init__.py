@@ -1,0 +1,1 @@
+"""Optimizers: a history goes in, proposals come out."""

@@ -1,0 +1,100 @@
+"""What every optimizer is, and what all of them share.
+
+Knows: problems, histories, proposals. Must not know: tasks, spikes, files, clocks.
+
+An optimizer is a pure function of the history: it keeps nothing between calls that
+could change an answer, seeds no global generator and reads no clock. Whatever is
+random comes from one generator a proposal, keyed by (study seed, proposal number).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from moosnn.problem import Floats, Problem
+from moosnn.space import Params
+from moosnn.trial import History, Proposal
+
+_TRIAL_STREAM = 1  # keeps the seeds of trials apart from the optimizers' own draws
+
+
+class Optimizer(Protocol):
+    """Turns a history into the next points to try."""
+
+    def propose(
+        self, problem: Problem, history: History, count: int, seed: int
+    ) -> list[Proposal]:
+        """The next ``count`` points.
+
+        Args:
+            problem: what is wanted.
+            history: what happened; its pending trials will be evaluated as well.
+            count: how many, >= 1.
+            seed: the study's seed, >= 0.
+
+        Returns:
+            ``count`` proposals with consecutive numbers from ``history.proposals``,
+            canonical parameters, ``seen == len(history)``; fewer (even none) only if
+            the space holds no further admissible point.
+        """
+        ...
+
+
+def generator(seed: int, number: int) -> np.random.Generator:
+    """The random generator of one proposal."""
+    return np.random.default_rng([seed, number])
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of one trial's training, in [0, 2**31)."""
+    return int(np.random.default_rng([seed, number, _TRIAL_STREAM]).integers(2**31))
+
+
+def point_key(params: Params) -> tuple[object, ...]:
+    """A hashable spelling of a canonical point."""
+    return tuple(params.values())
+
+
+class Fresh:
+    """Which points may still be proposed: admissible and never proposed before.
+
+    Points of trials that failed by an accident of the machine (lost, preempted) count
+    as proposed as well: their number is retried, not their point.
+    """
+
+    def __init__(self, problem: Problem, history: History) -> None:
+        self._problem = problem
+        self._taken = {point_key(t.proposal.params) for t in history.trials}
+
+    def __call__(self, params: Params) -> bool:
+        """Whether a canonical point is new and admissible."""
+        return (
+            point_key(params) not in self._taken
+            and self._problem.refusal(params) is None
+        )
+
+    def take(self, params: Params) -> None:
+        """Count a point as proposed."""
+        self._taken.add(point_key(params))
+
+
+def proposal(
+    history: History, offset: int, seed: int, params: Params, origin: str
+) -> Proposal:
+    """The ``offset``-th proposal after a history."""
+    number = history.proposals + offset
+    return Proposal(
+        number=number,
+        params=params,
+        seed=trial_seed(seed, number),
+        origin=origin,
+        seen=len(history),
+    )
+
+
+def encoded(problem: Problem, params: list[Params]) -> Floats:
+    """Points in the unit cube, ``n x d``."""
+    rows = [problem.space.encode(p) for p in params]
+    return np.array(rows, dtype=float).reshape(len(rows), len(problem.space))

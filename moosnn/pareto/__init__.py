@@ -1,0 +1,1 @@
+"""Fronts as numbers: dominance, hypervolume, the front of a study."""

@@ -1,0 +1,71 @@
+"""The volume that a front dominates, up to a reference point. Knows numbers only."""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+
+from moosnn.pareto.dominance import dominates, non_dominated
+from moosnn.problem import Floats
+
+
+def hypervolume(losses: Floats, reference: Floats) -> float:
+    """The exact hypervolume.
+
+    Args:
+        losses: ``n x m``, finite, minimised; rows that do not lie strictly below the
+            reference in every loss add nothing.
+        reference: ``m``.
+
+    Returns:
+        The volume, >= 0; 0 for no rows.
+
+    Raises:
+        ValueError: a loss is not finite.
+    """
+    if not np.isfinite(losses).all():
+        raise ValueError(f"Expected finite losses. Got {losses!r}.")
+    inside = losses[np.all(losses < reference, axis=1)]
+    if len(inside) == 0:
+        return 0.0
+    if inside.shape[1] == 1:
+        return float(reference[0] - inside.min())
+    return float(moocore.hypervolume(inside, ref=reference))
+
+
+def hypervolume_trace(losses: Floats, reference: Floats) -> Floats:
+    """The hypervolume after each of ``n`` points.
+
+    Only points that improve the front cost a computation, on the front alone.
+
+    Args:
+        losses: ``n x m`` in the order of arrival; a row of NaN = a trial that has no
+            losses, which changes nothing.
+        reference: ``m``.
+
+    Returns:
+        ``n`` non-decreasing numbers.
+    """
+    trace = np.zeros(len(losses))
+    front = np.empty((0, losses.shape[1]))
+    volume = 0.0
+    for index, row in enumerate(losses):
+        if np.isfinite(row).all() and np.all(row < reference):
+            beaten = np.any(np.all(front <= row, axis=1))
+            if not beaten:
+                front = np.vstack([front[~dominates(row, front)], row])
+                volume = hypervolume(front, reference)
+        trace[index] = volume
+    return trace
+
+
+def exclusive(losses: Floats, reference: Floats) -> Floats:
+    """How much of the hypervolume each row alone is responsible for, ``n``."""
+    total = hypervolume(losses, reference)
+    keep = non_dominated(losses) if len(losses) else np.zeros(0, dtype=bool)
+    return np.array(
+        [
+            total - hypervolume(np.delete(losses, i, axis=0), reference) if k else 0.0
+            for i, k in enumerate(keep)
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Spiking neural networks: coding, neurons, architectures, silence, data."""

@@ -1,0 +1,1 @@
+"""Tasks: a proposal goes in, an evaluation comes out."""

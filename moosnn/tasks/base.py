@@ -1,0 +1,73 @@
+"""What every task is. Must not know optimizers, journals or executors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from moosnn.trial import Evaluation, Proposal
+
+
+class Context(Protocol):
+    """What the worker gives to a running trial."""
+
+    @property
+    def workdir(self) -> Path:
+        """The attempt's own folder; the trial writes nowhere else."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The attempt's number, from 1."""
+        ...
+
+    def report(self, step: int, metrics: Mapping[str, float]) -> bool:
+        """Tell how far the training is.
+
+        Args:
+            step: whole epochs done, ascending.
+            metrics: what is known by then, natural units, finite.
+
+        Returns:
+            True: stop now and return what was measured, with ``stopped="pruned"``.
+        """
+        ...
+
+    def preempted(self) -> bool:
+        """Whether to write a checkpoint and raise `ReleasedError` now."""
+        ...
+
+
+class Task(Protocol):
+    """Evaluates points. The constructor is cheap: data and CUDA wait for `evaluate`."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what it measures."""
+        ...
+
+    @property
+    def parameters(self) -> frozenset[str] | None:
+        """The parameters it understands; ``None`` = any."""
+        ...
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What the results depend on beside the config, e.g. the data's digest."""
+        ...
+
+    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
+        """Try a point; during the search.
+
+        Raises:
+            DivergedError: the training left the finite numbers.
+            ReleasedError: it was preempted and wrote a checkpoint.
+        """
+        ...
+
+    def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
+        """Try a point anew with the proposal's seed and read the test split, once.
+
+        Only after the search; no optimizer sees the result. Raises as `evaluate`.
+        """
+        ...
