@@ -10,6 +10,7 @@ else that escapes is a programming error and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -55,8 +56,11 @@ class ReleasedError(Exception):
     """
 
 
+_LIST_UP_TO = 30  # more names than that bury the hint
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Words a did-you-mean hint for an unknown name.
+    """Words a did-you-mean hint for an unknown name; case does not count.
 
     Args:
         name: what was typed.
@@ -64,12 +68,39 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     Returns:
         `` Did you mean 'x'? Known: a, b, x.`` with a leading blank, so that it can
-        follow a sentence; only the list if nothing is near; `` None are known.`` if
-        there are none.
+        follow a sentence; only the list if nothing is near, only the hint if something
+        is and the list is long; `` None are known.`` if there are none.
     """
     names = sorted({str(k) for k in known})
     if not names:
         return " None are known."
-    close = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    folded = {n.casefold(): n for n in names}
+    close = difflib.get_close_matches(str(name).casefold(), folded, n=1)
+    hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
     return f"{hint} Known: {', '.join(names)}."
+
+
+def number_hint(value: object) -> str:
+    """Words how to write a number that arrived as text.
+
+    YAML 1.1 reads ``1e-3`` as text: a float needs a dot and a signed exponent.
+
+    Args:
+        value: what came instead of a number.
+
+    Returns:
+        e.g. `` YAML reads '1e-3' as text: write 1.0e-3.`` with a leading blank;
+        nothing if ``value`` is not the text of a finite number.
+    """
+    try:
+        finite = isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        finite = False
+    if not finite:
+        return ""
+    mantissa, exponential, exponent = str(value).strip().lower().partition("e")
+    if not exponential:
+        return f" {value!r} is text: write {mantissa} without quotes."
+    dot = "" if "." in mantissa else ".0"
+    right = f"{mantissa}{dot}e{int(exponent):+d}"
+    return f" YAML reads {value!r} as text: write {right}."

@@ -15,13 +15,14 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from moosnn.errors import ProblemError, nearest
+from moosnn.conditions import is_number
+from moosnn.errors import ProblemError, nearest, number_hint
 from moosnn.space import Params, Space
 from moosnn.trial import Evaluation, Status, Trial
 
@@ -46,8 +47,9 @@ class Objective:
         unit: for tables and plots.
 
     Raises:
-        ProblemError: an unknown goal or scale, a reference or floor that is not a
-            finite number, or is not positive on a log scale.
+        ProblemError: no metric; an unknown goal or scale; a reference or floor that
+            is not a finite number, or is not positive on a log scale; a reference that
+            nothing can beat, because it lies at or below the floor of a log scale.
     """
 
     metric: str
@@ -59,6 +61,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         where = f"objective {self.metric}"
+        _require_metric("objective", self.metric)
         for what, value, known in (
             ("goal", self.goal, GOALS),
             ("scale", self.scale, SCALES),
@@ -73,6 +76,11 @@ class Objective:
             raise ProblemError(
                 f"{where}: a log scale needs reference > 0 and floor > 0, got "
                 f"reference={self.reference}, floor={self.floor}."
+            )
+        if self.scale == "log" and self.goal == "min" and self.reference <= self.floor:
+            raise ProblemError(
+                f"{where}: expected reference > floor, got reference={self.reference}, "
+                f"floor={self.floor}."
             )
 
     def loss(self, value: float) -> float:
@@ -98,7 +106,8 @@ class Constraint:
         voids: a violation makes the trial's objectives meaningless.
 
     Raises:
-        ProblemError: ``upper`` is not a finite number.
+        ProblemError: no metric; ``upper`` is not a finite number; ``voids`` is not a
+            boolean.
     """
 
     metric: str
@@ -107,7 +116,13 @@ class Constraint:
     voids: bool = False
 
     def __post_init__(self) -> None:
+        _require_metric("constraint", self.metric)
         _require_finite(f"constraint {self.metric}: upper", self.upper)
+        if not isinstance(self.voids, bool):
+            raise ProblemError(
+                f"constraint {self.metric}: voids: expected true or false, "
+                f"got {self.voids!r}."
+            )
 
     def violation(self, value: float) -> float:
         """How far a value lies beyond the bound; <= 0 is feasible."""
@@ -115,12 +130,15 @@ class Constraint:
 
 
 def _require_finite(where: str, value: object) -> None:
-    if (
-        not isinstance(value, int | float)
-        or isinstance(value, bool)
-        or not math.isfinite(value)
-    ):
-        raise ProblemError(f"{where}: expected a finite number, got {value!r}.")
+    if not is_number(value):
+        raise ProblemError(
+            f"{where}: expected a finite number, got {value!r}.{number_hint(value)}"
+        )
+
+
+def _require_metric(what: str, metric: object) -> None:
+    if not isinstance(metric, str) or not metric:
+        raise ProblemError(f"{what}: expected the name of a metric, got {metric!r}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,10 +286,14 @@ class Problem:
             ProblemError: an unknown key, or what the types refuse.
         """
         known = ("objectives", "constraints", "admissible")
+        if not isinstance(raw, Mapping):
+            raise ProblemError(
+                f"problem: expected a mapping of {', '.join(known)}, got {raw!r}."
+            )
         for key in raw:
             if key not in known:
                 raise ProblemError(
-                    f"problem: unknown key {key!r}.{nearest(key, known)}"
+                    f"problem: unknown key {key!r}.{nearest(str(key), known)}"
                 )
         return cls(
             space=space,
@@ -301,7 +323,7 @@ def _axes(kind: type[Any], what: str, raw: object) -> tuple[Any, ...]:
         return ()
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise ProblemError(f"problem.{what}: expected a list, got {raw!r}.")
-    fields = tuple(kind.__dataclass_fields__)
+    fields = kind.__dataclass_fields__
     axes = []
     for index, body in enumerate(raw):
         where = f"problem.{what}[{index}]"
@@ -311,11 +333,11 @@ def _axes(kind: type[Any], what: str, raw: object) -> tuple[Any, ...]:
             if key not in fields:
                 hint = nearest(str(key), fields)
                 raise ProblemError(f"{where}: unknown key {key!r}.{hint}")
-        try:
-            axes.append(kind(**body))
-        except TypeError as error:
-            missing = str(error).partition("argument")[2].lstrip("s: ")
-            raise ProblemError(f"{where}: missing {missing}.") from None
+        needed = [name for name, f in fields.items() if f.default is MISSING]
+        missing = [name for name in needed if name not in body]
+        if missing:
+            raise ProblemError(f"{where}: missing {' and '.join(missing)}.")
+        axes.append(kind(**body))
     return tuple(axes)
 
 
@@ -325,10 +347,15 @@ def _imported(dotted: str) -> Callable[[Params], str | None]:
     Raises:
         ProblemError: it cannot be imported or called.
     """
+    if not isinstance(dotted, str) or "." not in dotted.strip("."):
+        raise ProblemError(
+            "problem.admissible: expected a dotted name such as my_module.my_rule, "
+            f"got {dotted!r}."
+        )
     module, _, name = dotted.rpartition(".")
     try:
         function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ProblemError(f"problem.admissible: {dotted!r}: {error}.") from None
     if not callable(function):
         raise ProblemError(f"problem.admissible: {dotted!r} is not a function.")

@@ -10,15 +10,20 @@ history can be asked again what it would have proposed at any earlier moment.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, overload
 
+from moosnn.conditions import is_number, is_value
+from moosnn.errors import DivergedError
 from moosnn.space import Value
+
+# The origin of a proposal that is trained anew for the test split, after the search.
+CONFIRM = "confirm"
 
 STOPS = (None, "silent", "pruned")
 
@@ -40,6 +45,7 @@ class Kind(StrEnum):
     """What an event says. Kinds are only ever added, never removed or renamed."""
 
     STUDY = "study"
+    OPENED = "opened"
     PROPOSED = "proposed"
     SUBMITTED = "submitted"
     REPORTED = "reported"
@@ -64,6 +70,11 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
+def _require_count(what: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{what}: expected a whole number >= 0, got {value!r}.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """One point to try.
@@ -75,6 +86,10 @@ class Proposal:
         origin: who proposed it and why (``"sobol"``, ``"fallback"``, ``"confirm"``, …).
         seen: how many journal events its optimizer had read.
         repeats: the number of the trial it repeats with another seed, or ``None``.
+
+    Raises:
+        ValueError: a count that is negative or not whole, ``repeats`` that names no
+            earlier trial, a parameter that is not a string, finite number or boolean.
     """
 
     number: int
@@ -85,10 +100,25 @@ class Proposal:
     repeats: int | None = None
 
     def __post_init__(self) -> None:
+        for what in ("number", "seed", "seen"):
+            _require_count(what, getattr(self, what))
+        if self.repeats is not None:
+            _require_count("repeats", self.repeats)
+            if self.repeats >= self.number:
+                raise ValueError(
+                    f"repeats: expected a trial before {self.number}, "
+                    f"got {self.repeats}."
+                )
+        for name, value in self.params.items():
+            if not is_value(value):
+                raise ValueError(
+                    "params: expected strings, finite numbers or booleans, got "
+                    f"{name}={value!r}."
+                )
         object.__setattr__(self, "params", _frozen(self.params))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_proposal, (self.to_json(),))
+        return (Proposal.from_json, (self.to_json(),))  # a proxy cannot be pickled
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form, read back by `from_json`."""
@@ -105,28 +135,24 @@ class Proposal:
     def from_json(cls, raw: Mapping[str, Any]) -> Proposal:
         """Read the JSON form; further keys are ignored."""
         return cls(
-            number=int(raw["number"]),
+            number=raw["number"],
             params=raw["params"],
-            seed=int(raw["seed"]),
+            seed=raw["seed"],
             origin=str(raw["origin"]),
-            seen=int(raw["seen"]),
+            seen=raw["seen"],
             repeats=raw.get("repeats"),
         )
 
 
-def _proposal(raw: Mapping[str, Any]) -> Proposal:
-    return Proposal.from_json(raw)
-
-
 def _finite_numbers(what: str, numbers: Mapping[str, Any]) -> Mapping[str, float]:
+    finite = {}
     for name, number in numbers.items():
-        if (
-            not isinstance(number, int | float)
-            or isinstance(number, bool)
-            or not math.isfinite(number)
-        ):
-            raise ValueError(f"{what}: expected finite numbers, got {name}={number!r}.")
-    return _frozen({str(k): float(v) for k, v in numbers.items()})
+        if not isinstance(number, Real) or isinstance(number, bool):
+            raise ValueError(f"{what}: expected a number, got {name}={number!r}.")
+        if not is_number(number):
+            raise DivergedError(f"{what}: {name} is {number}, not a finite number")
+        finite[str(name)] = float(number)
+    return _frozen(finite)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +167,9 @@ class Evaluation:
         device: where it ran, e.g. ``"cpu"``.
 
     Raises:
-        ValueError: a number that is not finite, an unknown ``stopped``, a standard
+        DivergedError: a metric or standard error is not finite, so that a NaN can
+            never enter a loss matrix.
+        ValueError: something that is no number, an unknown ``stopped``, a standard
             error of a metric that was not measured.
     """
 
@@ -162,11 +190,11 @@ class Evaluation:
                     f"sems: expected a number >= 0 for a measured metric, got "
                     f"{name}={sem!r}."
                 )
-        if not (math.isfinite(self.seconds) and self.seconds >= 0):
+        if not (is_number(self.seconds) and self.seconds >= 0):
             raise ValueError(f"seconds: expected a number >= 0, got {self.seconds!r}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_evaluation, (self.to_json(),))
+        return (Evaluation.from_json, (self.to_json(),))  # as a Proposal
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form, read back by `from_json`."""
@@ -188,10 +216,6 @@ class Evaluation:
             seconds=raw.get("seconds", 0.0),
             device=raw.get("device", "cpu"),
         )
-
-
-def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
-    return Evaluation.from_json(raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +261,8 @@ class Trial:
         proposal: the point.
         status: PENDING, DONE or FAILED.
         attempt: 0 before it was first submitted, then counted from 1.
-        job_id: of the executor that has it, or had it last.
+        job_id: of the job that has it, or had it last; ``None`` while it waits to be
+            submitted for the first time or again.
         evaluation: present exactly when DONE.
         failure: present exactly when FAILED.
 
@@ -268,6 +293,7 @@ class Trial:
 
 
 _EVENT_KEYS = ("event", "number", "attempt", "time", "epoch")
+_WITHOUT_TRIAL = (Kind.STUDY, Kind.OPENED, Kind.ENDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +307,10 @@ class Event:
         time: seconds since 1970 by the driver's clock; for people, never for decisions.
         epoch: of the driver's lease.
         data: what the kind adds, JSON values only.
+
+    Raises:
+        ValueError: an unknown kind, a number or attempt that is not a whole number
+            >= 0, ``data`` that would overwrite another field of the line.
     """
 
     kind: Kind
@@ -289,6 +319,15 @@ class Event:
     time: float = 0.0
     epoch: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", Kind(self.kind))
+        for what in ("number", "attempt"):
+            if getattr(self, what) is not None:
+                _require_count(what, getattr(self, what))
+        for key in _EVENT_KEYS:
+            if key in self.data:
+                raise ValueError(f"data: {key!r} is a field of every event.")
 
     def to_json(self) -> dict[str, Any]:
         """One flat JSON object, read back by `from_json`."""
@@ -309,16 +348,10 @@ class Event:
             ValueError: an unknown kind, or a field of the wrong type.
             KeyError: a field is missing.
         """
-        number, attempt = raw["number"], raw["attempt"]
-        for name, value in (("number", number), ("attempt", attempt)):
-            if not (value is None or (isinstance(value, int) and value >= 0)):
-                raise ValueError(
-                    f"{name}: expected a whole number >= 0, got {value!r}."
-                )
         return cls(
-            kind=Kind(raw["event"]),
-            number=number,
-            attempt=attempt,
+            kind=raw["event"],
+            number=raw["number"],
+            attempt=raw["attempt"],
             time=float(raw["time"]),
             epoch=int(raw["epoch"]),
             data={k: v for k, v in raw.items() if k not in _EVENT_KEYS},
@@ -344,11 +377,27 @@ def _apply(trial: Trial | None, event: Event) -> Trial:
                 evaluation=Evaluation.from_json(event.data["evaluation"]),
                 failure=None,
             )
+        case Kind.RETRIED:
+            return replace(trial, job_id=None)
         case Kind.FAILED:
             failure = Failure.from_json(event.data["failure"])
             return replace(trial, status=Status.FAILED, failure=failure)
         case _:
             return trial
+
+
+def _applied(trial: Trial | None, event: Event) -> Trial:
+    """`_apply` for an event that may lack what its kind needs.
+
+    Raises:
+        ValueError: it does.
+    """
+    try:
+        return _apply(trial, event)
+    except (KeyError, TypeError, AttributeError, DivergedError) as error:
+        raise ValueError(
+            f"{event.kind} of trial {event.number}: malformed: {error!r}."
+        ) from error
 
 
 class _Log:
@@ -374,6 +423,8 @@ class _Log:
         position = len(self.events)
         if event.number is not None:
             self._index(event, position)
+        elif event.kind not in _WITHOUT_TRIAL:
+            raise ValueError(f"{event.kind}: expected the number of a trial, got none.")
         self.events.append(event)
 
     def _index(self, event: Event, position: int) -> None:
@@ -383,7 +434,7 @@ class _Log:
         if event.kind is Kind.PROPOSED:
             if number != known:
                 raise ValueError(f"expected proposal {known}, got {number}.")
-            trial = _apply(None, event)
+            trial = _applied(None, event)
             self.trials.append(trial)
             self.of_number.append([])
             before = None
@@ -392,7 +443,7 @@ class _Log:
                 raise ValueError(f"{event.kind} of trial {number}: never proposed.")
             before = self.trials[number]
             self._check_end(before, event)
-            trial = _apply(before, event)
+            trial = _applied(before, event)
             self.trials[number] = trial
         self.of_number[number].append(position)
         if before is None or before.status is not trial.status:
@@ -434,7 +485,7 @@ class _Log:
 class History(Sequence[Event]):
     """The first events of a journal, and the trials they add up to. Read-only.
 
-    Every view costs time in the number of its trials, not of the events.
+    A view of trials costs time in the number of trials, not of events.
     """
 
     __slots__ = ("_length", "_log")
@@ -494,9 +545,12 @@ class History(Sequence[Event]):
         Raises:
             KeyError: it was not proposed yet.
         """
+        self._require_proposed(number)
+        return self._log.trial_at(number, self._length)
+
+    def _require_proposed(self, number: int) -> None:
         if not 0 <= number < self.proposals:
             raise KeyError(number)
-        return self._log.trial_at(number, self._length)
 
     @property
     def trials(self) -> list[Trial]:
@@ -529,13 +583,22 @@ class History(Sequence[Event]):
         return [event for event in self if event.kind is kind]
 
     def of_number(self, number: int) -> list[Event]:
-        """The events of one trial, in order."""
+        """The events of one trial, in order.
+
+        Raises:
+            KeyError: it was not proposed yet.
+        """
+        self._require_proposed(number)
         positions = self._log.of_number[number]
         count = bisect_left(positions, self._length)
         return [self._log.events[position] for position in positions[:count]]
 
     def attempts(self, number: int) -> int:
-        """The highest attempt number a trial was ever given, 0 if none."""
+        """The highest attempt number a trial was ever given, 0 if none.
+
+        Raises:
+            KeyError: it was not proposed yet.
+        """
         return max((e.attempt or 0 for e in self.of_number(number)), default=0)
 
 
@@ -550,7 +613,8 @@ class HistoryBuilder:
 
         Raises:
             ValueError: the event cannot follow the ones before it (a trial that ends
-                twice, or that was never proposed).
+                twice, or that was never proposed), or lacks what its kind needs; the
+                history stays as it was.
         """
         self._log.append(event)
 

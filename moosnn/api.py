@@ -1,0 +1,53 @@
+"""What people use from Python, without Hydra.
+
+Knows: study folders. Must not know: how a study is run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moosnn.errors import ConfigError, StudyFolderError
+from moosnn.runtime.files import attempt_folder
+from moosnn.runtime.journal import NAME, read
+from moosnn.trial import Status
+
+if TYPE_CHECKING:
+    from moosnn.snn.network import SpikingNetwork
+    from moosnn.snn.weights import Preprocessing
+
+
+def load(study_dir: Path | str, number: int) -> tuple[SpikingNetwork, Preprocessing]:
+    """A trained network of a study, ready to run.
+
+    The weights of front members are kept; those of other trials are deleted while the
+    study goes on.
+
+    Args:
+        study_dir: the study folder.
+        number: of the trial, as in ``front.csv``.
+
+    Returns:
+        The network (``T x N x features`` to ``N x classes`` logits) and its
+        preprocessing (raw samples to ``T x N x features``), on the CPU.
+
+    Raises:
+        StudyFolderError: the folder holds no study, or not the trial's weights.
+        ConfigError: the study has no such trial, or it was not evaluated.
+    """
+    from moosnn.snn.weights import load_network
+
+    folder = Path(study_dir)
+    history = read(folder / NAME).history
+    if not len(history):
+        raise StudyFolderError(f"{folder}: holds no study: no {NAME} in it.")
+    if not 0 <= number < history.proposals:
+        raise ConfigError(
+            f"{folder}: expected a trial from 0 to {history.proposals - 1}, got "
+            f"{number}."
+        )
+    trial = history.trial(number)
+    if trial.status is not Status.DONE:
+        raise ConfigError(f"{folder}: trial {number} is {trial.status}, not done.")
+    return load_network(attempt_folder(folder, number, trial.attempt))

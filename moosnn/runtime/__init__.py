@@ -1,0 +1,1 @@
+"""Where trials run, and how nothing is lost: journal, lease, executors, worker."""

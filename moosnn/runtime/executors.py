@@ -1,0 +1,146 @@
+"""Executors: take an attempt, and tell later how it ended.
+
+Knows: attempts and their ends. Must not know: objectives, optimizers, the journal.
+
+Executors are given to the study as factories: see ``conf/executor``. Here are the
+protocol and `InlineExecutor`, which runs trials in the driver, one at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from moosnn.runtime.attempt import Result, run_attempt
+from moosnn.tasks.base import Task
+from moosnn.trial import Failure, Proposal, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How far a running attempt is.
+
+    Attributes:
+        number: of the trial.
+        attempt: its attempt.
+        step: whole epochs done.
+        metrics: what is known by then.
+    """
+
+    number: int
+    attempt: int
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an attempt ended. Each attempt that was submitted or attached ends once.
+
+    Attributes:
+        number: of the trial.
+        attempt: its attempt.
+        result: what was measured, or why nothing was.
+    """
+
+    number: int
+    attempt: int
+    result: Result
+
+
+class Executor(Protocol):
+    """Runs attempts. Built by a factory ``(folder, task) -> Executor``."""
+
+    def free(self) -> int:
+        """How many attempts could start at once."""
+        ...
+
+    def submit(self, proposal: Proposal, attempt: int) -> str:
+        """Take an attempt; a job id."""
+        ...
+
+    def poll(self) -> list[Report | Ended]:
+        """What happened since the last poll. Never raises for a trial."""
+        ...
+
+    def stop(self, number: int) -> None:
+        """Ask a trial's running attempt to end early; harmless if none runs."""
+        ...
+
+    def attach(self, trials: Sequence[Trial]) -> None:
+        """Take over the attempts that an earlier driver submitted.
+
+        Args:
+            trials: PENDING, with the attempt and job id under which they were
+                submitted. Each will be reported as `Ended`: with its result, or
+                ``lost`` if nobody has it any more.
+        """
+        ...
+
+    def close(self, *, cancel: bool) -> None:
+        """End. ``cancel``: stop what runs; else leave it to the next driver."""
+        ...
+
+
+def _lost(trial: Trial, why: str) -> Ended:
+    return Ended(
+        number=trial.number,
+        attempt=trial.attempt,
+        result=Failure(kind="lost", message=why),
+    )
+
+
+class InlineExecutor:
+    """Runs each attempt in the driver's own process: `poll` blocks while it does."""
+
+    def __init__(self, *, folder: Path, task: Task) -> None:
+        self._folder = folder
+        self._task = task
+        self._waiting: deque[tuple[Proposal, int]] = deque()
+        self._lost: list[Ended] = []
+        self._stopping: set[int] = set()
+
+    def free(self) -> int:
+        """One, unless an attempt waits to be run."""
+        return 0 if self._waiting or self._lost else 1
+
+    def submit(self, proposal: Proposal, attempt: int) -> str:
+        """Take an attempt; it runs in the next `poll`."""
+        self._waiting.append((proposal, attempt))
+        return f"inline-{proposal.number}-{attempt}"
+
+    def poll(self) -> list[Report | Ended]:
+        """Run the attempt that waits, to its end."""
+        happened: list[Report | Ended] = [*self._lost]
+        self._lost.clear()
+        if happened or not self._waiting:
+            return happened
+        proposal, attempt = self._waiting.popleft()
+        number = proposal.number
+
+        def on_report(step: int, metrics: Mapping[str, float]) -> bool:
+            happened.append(
+                Report(number=number, attempt=attempt, step=step, metrics=metrics)
+            )
+            return number in self._stopping
+
+        result = run_attempt(self._task, proposal, self._folder, attempt, on_report)
+        self._stopping.discard(number)
+        happened.append(Ended(number=number, attempt=attempt, result=result))
+        return happened
+
+    def stop(self, number: int) -> None:
+        """End a waiting attempt at its first report."""
+        if any(proposal.number == number for proposal, _ in self._waiting):
+            self._stopping.add(number)
+
+    def attach(self, trials: Sequence[Trial]) -> None:
+        """An attempt inside of a driver dies with it: each is lost."""
+        self._lost += [_lost(t, "the driver ended while it ran") for t in trials]
+
+    def close(self, *, cancel: bool) -> None:
+        """Nothing runs between two polls; what waits is lost or left all the same."""
+        self._waiting.clear()

@@ -1,0 +1,129 @@
+"""The first event of a journal: what the study is, and with what it was made.
+
+Knows: configs as plain data, versions, the machine. Must not know: hydra, tasks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from moosnn.errors import JournalError
+
+# What a study is. The rest of the config (executor, tracker, budget, folder) says how
+# it is run and may change from one driver to the next.
+IDENTITY = ("task", "space", "problem", "optimizer", "seed")
+
+_PACKAGES = (
+    "moosnn",
+    "torch",
+    "spikingjelly",
+    "botorch",
+    "gpytorch",
+    "pymoo",
+    "moocore",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
+
+
+def header(
+    config: Mapping[str, Any], fingerprint: Mapping[str, str], threads: int
+) -> dict[str, Any]:
+    """What the ``study`` event says.
+
+    Args:
+        config: the resolved config, plain data.
+        fingerprint: of the task, e.g. the data's digest.
+        threads: CPU threads of the driver.
+
+    Returns:
+        JSON data: ``config`` (its identity), ``digest``, ``fingerprint``, ``versions``,
+        ``threads``, ``kernel``, ``machine``.
+    """
+    identity = {key: config[key] for key in IDENTITY}
+    spelled = json.dumps([identity, dict(fingerprint)], sort_keys=True)
+    return {
+        "config": identity,
+        "digest": hashlib.sha256(spelled.encode()).hexdigest(),
+        "fingerprint": dict(fingerprint),
+        "versions": {"python": platform.python_version()}
+        | {name: found for name in _PACKAGES if (found := _version(name))},
+        "threads": threads,
+        "kernel": config["optimizer"].get("kernel", "eager"),
+        "machine": {"architecture": platform.machine(), "processor": _processor()},
+    }
+
+
+def require_same(
+    folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[str]:
+    """Refuse to continue a study as another one.
+
+    Args:
+        folder: of the study, for the message.
+        then: the header in the journal.
+        now: the header of this driver.
+
+    Returns:
+        What differs without making it another study (versions, threads, machine),
+        a line each: proposals may then differ in their last digits.
+
+    Raises:
+        JournalError: the config or the data differ; names the first difference.
+    """
+    if then["digest"] != now["digest"]:
+        difference = first_difference(
+            {**then["config"], "data": then["fingerprint"]},
+            {**now["config"], "data": now["fingerprint"]},
+        )
+        raise JournalError(
+            f"{folder}: was made by another config ({difference}); give the config it "
+            "was made with, or another study_dir=…."
+        )
+    keys = ("versions", "threads", "kernel", "machine")
+    return [
+        f"{key}: {difference}"
+        for key in keys
+        if (difference := first_difference(then[key], now[key]))
+    ]
+
+
+def first_difference(then: object, now: object, path: str = "") -> str | None:
+    """Where two pieces of plain data first differ, in words; ``None`` if nowhere."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for key in [*then, *(k for k in now if k not in then)]:
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in now or key not in then:
+                side = "then" if key in then else "now"
+                return f"{inner}: only {side}"
+            found = first_difference(then[key], now[key], inner)
+            if found:
+                return found
+        if list(then) != list(now) and path == "space":
+            return "space: the order of the parameters"
+        return None
+    return None if then == now else f"{path}: then {then!r}, now {now!r}".lstrip(": ")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

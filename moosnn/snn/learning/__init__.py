@@ -1,0 +1,1 @@
+"""Learning rules: how a network's weights are found."""

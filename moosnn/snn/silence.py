@@ -1,0 +1,210 @@
+"""Silence: the edge between a quiet network and one that has stopped working.
+
+Knows: which samples are silent in which stage, how far a network is from the edge, and
+when a training will not wake up. Must not know: layers, data, optimizers, problems.
+
+A sample is silent in a stage that emits fewer than alpha spikes over all neurons and
+steps. ``silent_fraction`` is the largest share over stages. Most networks have exactly
+0 or 1 there, from which nothing can be learned, so the same edge also has a graded
+form, ``silence_margin``. The idea of silent networks, alpha and beta are those of
+Firmin, Boulet & Talbi, "Parallel Hyperparameter Optimization of Spiking Neural
+Networks" (Neurocomputing 2024, arXiv 2403.00450); stages and margin are ours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from moosnn.errors import ConfigError, nearest
+
+if TYPE_CHECKING:  # tensors are only used by their methods: importing this is cheap
+    from torch import Tensor
+
+STAGES = ("all", "last")
+SCORE_MIN = -2.0  # a membrane of a hundredth of the threshold or less
+SCORE_SILENT_MAX = -1e-12  # rounding of the logarithm must not make a silent sample 0
+ALWAYS_SILENT = 0.5  # a batch is dead if more than this share is silent in some stage
+DEAD_BATCHES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Where quiet ends and silent begins.
+
+    Attributes:
+        alpha: spikes below which a sample is silent in a stage, >= 1.
+        beta: the share of silent samples that is still feasible, in [0, 1).
+        stages: ``"all"``, or ``"last"`` = only the stage before the read-out.
+
+    Raises:
+        ConfigError: a value outside of its range.
+    """
+
+    alpha: int = 1
+    beta: float = 0.10
+    stages: str = "all"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.alpha, bool) or not (
+            isinstance(self.alpha, int) and self.alpha >= 1
+        ):
+            raise ConfigError(
+                f"alpha: expected a whole number of spikes >= 1, got {self.alpha!r}."
+            )
+        if not (isinstance(self.beta, int | float) and 0 <= self.beta < 1):
+            raise ConfigError(f"beta: expected a share in [0, 1), got {self.beta!r}.")
+        if self.stages not in STAGES:
+            raise ConfigError(
+                f"stages: got {self.stages!r}.{nearest(str(self.stages), STAGES)}"
+            )
+
+    def judged(self, per_stage: Tensor) -> Tensor:
+        """The columns of ``n x stages`` that count."""
+        return per_stage if self.stages == "all" else per_stage[:, -1:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """How silent a network was on some samples.
+
+    Attributes:
+        fractions: share of silent samples of every stage, in order, each in [0, 1].
+        fraction: the largest share over the stages that count.
+        margin: <= 0 exactly when ``fraction <= beta``; at most 2.
+    """
+
+    fractions: tuple[float, ...]
+    fraction: float
+    margin: float
+
+
+def nearness(membrane: Tensor, threshold: float, alpha: int) -> Tensor:
+    """How near each sample came to its alpha-th spike in a stage.
+
+    Every neuron and step is one chance for a spike. Of a sample with fewer than alpha
+    spikes, fewer than alpha entries of the membrane reached the threshold: the
+    alpha-th largest entry, over neurons *and* steps, is the one that was missing. (The
+    alpha-th largest over neurons would not exist in a stage of fewer neurons.)
+
+    Args:
+        membrane: ``T x N x C`` before reset.
+        threshold: > 0.
+        alpha: >= 1.
+
+    Returns:
+        ``N`` ratios of that entry to the threshold, float64; 0 if ``T C < alpha``.
+    """
+    entries = membrane.transpose(0, 1).flatten(1)
+    if entries.shape[1] < alpha:
+        return entries.new_zeros(len(entries)).double()
+    top = entries.amax(1) if alpha == 1 else entries.topk(alpha, dim=1).values[:, -1]
+    return top.double() / threshold
+
+
+def scores(spikes: Tensor, near: Tensor, alpha: int) -> Tensor:
+    """Each sample's signed distance from silence in each stage, in decades.
+
+    ``log10(spikes / alpha)`` if it spiked at least alpha times, else ``log10(near)``
+    clamped to -2 from below. Negative exactly when silent.
+
+    Args:
+        spikes: ``n x stages`` counts.
+        near: ``n x stages``, see `nearness`.
+        alpha: >= 1.
+
+    Returns:
+        ``n x stages`` float64.
+    """
+    loud = (spikes.double().clamp(min=alpha) / alpha).log10()
+    quiet = near.double().clamp(min=10.0**SCORE_MIN).log10()
+    quiet = quiet.clamp(min=SCORE_MIN, max=SCORE_SILENT_MAX)
+    return loud.where(spikes >= alpha, quiet)
+
+
+def allowed_silent(count: int, beta: float) -> int:
+    """The largest m with ``m / count <= beta`` in floating point, < count.
+
+    Args:
+        count: samples, >= 1.
+        beta: in [0, 1).
+    """
+    allowed = int(beta * count)
+    while (allowed + 1) / count <= beta:
+        allowed += 1
+    while allowed / count > beta:
+        allowed -= 1
+    return allowed
+
+
+def silence_of(spikes: Tensor, near: Tensor, edge: Edge) -> Silence:
+    """Judge a network by what some samples did in it.
+
+    The margin of a stage is minus the (m + 1)-th smallest score, where m samples may
+    be silent (`allowed_silent`): an order statistic, without interpolation. It is
+    > 0 exactly when more than m scores are negative, i.e. when ``fraction > beta``.
+
+    Args:
+        spikes: ``n x stages`` counts, n >= 1.
+        near: ``n x stages``, see `nearness`.
+        edge: alpha, beta and the stages that count.
+    """
+    fractions = silent_fractions(spikes, edge.alpha)
+    kept = edge.judged(fractions[None, :])
+    ordered = edge.judged(scores(spikes, near, edge.alpha)).sort(dim=0).values
+    quantile = ordered[allowed_silent(len(spikes), edge.beta)]
+    return Silence(
+        fractions=tuple(fractions.tolist()),
+        fraction=float(kept.max()),
+        margin=0.0 - float(quantile.min()),  # 0.0 - x: never the number -0.0
+    )
+
+
+def silent_fractions(spikes: Tensor, alpha: int) -> Tensor:
+    """The silent share of each stage, float64, from ``n x stages`` spike counts."""
+    return (spikes < alpha).sum(0).double() / len(spikes)
+
+
+class Watch(Protocol):
+    """A rule that says when a training will stay silent."""
+
+    def update(self, spikes: Tensor) -> bool:
+        """Hear of one more update.
+
+        Args:
+            spikes: ``n x stages`` counts of the batch.
+
+        Returns:
+            True: stop, the network is silent.
+        """
+        ...
+
+
+class SilenceWatch:
+    """Stops once the last 5 batches are each more than half silent in some stage.
+
+    Not before ``min_updates`` updates: a quarter of the networks that end feasible
+    begin silent, and learning wakes them.
+
+    Args:
+        edge: alpha and the stages that count.
+        min_updates: >= 0.
+    """
+
+    def __init__(self, edge: Edge, min_updates: int) -> None:
+        self._edge = edge
+        self._min_updates = min_updates
+        self._updates = 0
+        self._dead: deque[bool] = deque(maxlen=DEAD_BATCHES)
+
+    def update(self, spikes: Tensor) -> bool:
+        """See `Watch`."""
+        fractions = silent_fractions(self._edge.judged(spikes), self._edge.alpha)
+        self._dead.append(bool(fractions.max() > ALWAYS_SILENT))
+        self._updates += 1
+        return (
+            self._updates >= self._min_updates
+            and len(self._dead) == DEAD_BATCHES
+            and all(self._dead)
+        )

@@ -1,0 +1,363 @@
+"""The asynchronous loop of a study, and nothing else.
+
+Knows: who is asked next (optimizer, executor), what is journaled when, who is told.
+Must not know: spikes, networks, acquisition functions, processes, hydra.
+
+Every decision is journaled before it has an effect, so a driver may die between any
+two lines: the next one reads the journal and goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from moosnn.confirmation import (
+    Retraining,
+    confirm_proposal,
+    unconfirmed,
+    unfinished,
+)
+from moosnn.errors import ConfigError
+from moosnn.optimizers.base import Optimizer
+from moosnn.pareto.front import Front, front_of
+from moosnn.problem import Problem
+from moosnn.runtime.attempt import Result, result_to_json
+from moosnn.runtime.executors import Ended, Executor, Report
+from moosnn.runtime.journal import Journal
+from moosnn.tracking.tracker import Tracker
+from moosnn.trial import (
+    CORRECTABLE,
+    Evaluation,
+    Event,
+    Failure,
+    History,
+    Kind,
+    Status,
+    Trial,
+)
+
+# How often a trial is given out again, by what befell it; everything else is final.
+RETRIES: Mapping[str, float] = {
+    "crashed": 1,
+    "out_of_memory": 1,
+    "lost": math.inf,
+    "preempted": math.inf,
+}
+# A study whose first trials all crash is broken, not unlucky.
+HOPELESS_CRASHES = 5
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How far a study goes.
+
+    Attributes:
+        budget: how many trial numbers end (done or finally failed), >= 1; retries and
+            confirmations do not count.
+        seed: of everything random, >= 0.
+        confirm: how many members of the front are retrained and tested at the end;
+            ``None`` = all.
+
+    Raises:
+        ConfigError: a number out of its range.
+    """
+
+    budget: int
+    seed: int = 0
+    confirm: int | None = 8
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("study.budget", self.budget, 1),
+            ("seed", self.seed, 0),
+            ("study.confirm", 0 if self.confirm is None else self.confirm, 0),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                also = " or all" if name == "study.confirm" else ""
+                raise ConfigError(
+                    f"{name}: expected a whole number >= {least}{also}, got {value!r}."
+                )
+
+
+def is_finished(problem: Problem, history: History, settings: Settings) -> bool:
+    """Whether a study has nothing left to do."""
+    return (
+        len(history) > 0
+        and bool(history.of_kind(Kind.ENDED))
+        and len(history.done) + len(history.failed) >= settings.budget
+        and not unconfirmed(problem, history, settings.confirm)
+    )
+
+
+class Study:
+    """Runs one study to its end, or on from wherever it was left."""
+
+    def __init__(
+        self,
+        *,
+        problem: Problem,
+        optimizer: Optimizer,
+        executor: Executor,
+        journal: Journal,
+        trackers: Sequence[Tracker] = (),
+        settings: Settings,
+    ) -> None:
+        """Put the parts together; nothing happens before `run`.
+
+        Args:
+            problem: what is wanted.
+            optimizer: says what to try next.
+            executor: runs the trials.
+            journal: opened by this driver; its header is already written.
+            trackers: are told of every event.
+            settings: how far to go.
+        """
+        self._problem = problem
+        self._optimizer = optimizer
+        self._executor = executor
+        self._journal = journal
+        self._trackers = list(trackers)
+        self._settings = settings
+        self._waiting: deque[int] = deque()
+        # Attempts (number, attempt) that are retrainings; those not yet submitted.
+        self._confirming: dict[tuple[int, int], Retraining] = {}
+        self._unconfirmed: deque[Retraining] = deque()
+        self._exhausted = False
+        self._ended = 0
+        self.late_results = 0
+
+    @property
+    def history(self) -> History:
+        """Everything so far."""
+        return self._journal.history
+
+    def run(self, *, cancel: bool = False) -> Front:
+        """Search until the budget is spent, then confirm the front.
+
+        Args:
+            cancel: when interrupted, stop what runs instead of leaving it to the next
+                driver.
+
+        Returns:
+            The front.
+
+        Raises:
+            MoosnnError: the disk is full, another driver took over, every trial
+                crashes. The journal is right; the same command continues.
+        """
+        try:
+            self._resume()
+            self._search()
+            self._confirm()
+            return self._end()
+        finally:
+            self._executor.close(cancel=cancel)
+            for tracker in list(self._trackers):
+                self._guarded(tracker, tracker.close)
+
+    # ---------------------------------------------------------------- resume
+
+    def _resume(self) -> None:
+        self._tell(self.history[-1])
+        pending = self.history.pending
+        self._waiting.extend(t.number for t in pending if t.job_id is None)
+        submitted = [t for t in pending if t.job_id is not None]
+        retrainings = unfinished(self.history, self._settings.seed)
+        for retraining, trial in retrainings.items():
+            self._confirming[trial.number, trial.attempt] = retraining
+        self._executor.attach([*submitted, *retrainings.values()])
+        self._ended = len(self.history.done) + len(self.history.failed)
+
+    # ---------------------------------------------------------------- search
+
+    def _search(self) -> None:
+        while self._ended < self._settings.budget:
+            self._fill()
+            if self._exhausted and not self.history.pending:
+                return
+            self._collect()
+
+    def _fill(self) -> None:
+        """Give every free slot an attempt."""
+        while self._executor.free() > 0:
+            if not self._waiting and not self._propose():
+                return
+            self._submit(self.history.trial(self._waiting.popleft()))
+
+    def _propose(self) -> bool:
+        """Journal one more proposal, if the budget and the space have one."""
+        history = self.history
+        if self._exhausted or history.proposals >= self._settings.budget:
+            return False
+        start = time.perf_counter()
+        proposals = self._optimizer.propose(
+            self._problem, history, 1, self._settings.seed
+        )
+        seconds = time.perf_counter() - start
+        if not proposals:
+            self._exhausted = True
+            return False
+        data = proposals[0].to_json()
+        number = data.pop("number")
+        self._record(Kind.PROPOSED, number, data={**data, "seconds": seconds})
+        self._waiting.append(number)
+        return True
+
+    def _submit(self, trial: Trial) -> None:
+        attempt = self.history.attempts(trial.number) + 1
+        job_id = self._executor.submit(trial.proposal, attempt)
+        self._record(Kind.SUBMITTED, trial.number, attempt, {"job_id": job_id})
+
+    # ---------------------------------------------------------------- results
+
+    def _collect(self) -> None:
+        """Journal what the executor has to tell."""
+        happened = self._executor.poll()
+        for item in happened:
+            if (item.number, item.attempt) in self._confirming:
+                if isinstance(item, Ended):
+                    self._on_confirmed(item)
+            elif isinstance(item, Report):
+                self._on_report(item)
+            else:
+                self._on_ended(item.number, item.attempt, self._checked(item.result))
+        if not happened:
+            time.sleep(_POLL_S)
+
+    def _checked(self, result: Result) -> Result:
+        """A result that lacks what the problem needs is none."""
+        if isinstance(result, Evaluation):
+            lack = self._problem.check_evaluation(result)
+            if lack:
+                return Failure(kind="invalid", message=lack)
+        return result
+
+    def _on_report(self, report: Report) -> None:
+        trial = self.history.trial(report.number)
+        if trial.status is Status.PENDING and trial.attempt == report.attempt:
+            data = {"step": report.step, "metrics": dict(report.metrics)}
+            self._record(Kind.REPORTED, report.number, report.attempt, data)
+
+    def _on_ended(self, number: int, attempt: int, result: Result) -> None:
+        """The first valid result of a number wins; a late one may correct a failure."""
+        trial = self.history.trial(number)
+        data = result_to_json(result)
+        if isinstance(result, Evaluation):
+            if trial.status is Status.PENDING:
+                self._ended += 1
+                self._record(Kind.FINISHED, number, attempt, data)
+            elif trial.failure is not None and trial.failure.kind in CORRECTABLE:
+                self._record(Kind.CORRECTED, number, attempt, data)
+            else:
+                self.late_results += 1
+        elif trial.status is not Status.PENDING or attempt != trial.attempt:
+            self.late_results += 1
+        else:
+            self._on_failure(number, attempt, result)
+
+    def _on_failure(self, number: int, attempt: int, failure: Failure) -> None:
+        data = {"failure": failure.to_json()}
+        retried = sum(
+            event.kind is Kind.RETRIED and event.data["failure"]["kind"] == failure.kind
+            for event in self.history.of_number(number)
+        )
+        if retried < RETRIES.get(failure.kind, 0):
+            self._record(Kind.RETRIED, number, attempt, data)
+            self._waiting.append(number)
+        else:
+            self._ended += 1
+            self._record(Kind.FAILED, number, attempt, data)
+            self._require_hope()
+
+    def _require_hope(self) -> None:
+        failed = self.history.failed
+        if not self.history.done and len(failed) >= HOPELESS_CRASHES:
+            kinds = {t.failure.kind for t in failed if t.failure}
+            if kinds <= {"crashed", "invalid"}:
+                last = failed[-1].failure
+                assert last is not None
+                where = f"; see {last.log}" if last.log else ""
+                raise ConfigError(
+                    f"the first {len(failed)} trials all failed, the last one with: "
+                    f"{last.message}{where}. Mend the task, then start anew with "
+                    "another study_dir=…."
+                )
+
+    # ---------------------------------------------------------------- confirmation
+
+    def _confirm(self) -> None:
+        """Retrain members of the front with new seeds; read the test split once."""
+        running = set(self._confirming.values())
+        missing = unconfirmed(self._problem, self.history, self._settings.confirm)
+        self._unconfirmed.extend(pair for pair in missing if pair not in running)
+        while self._unconfirmed or self._confirming:
+            while self._unconfirmed and self._executor.free() > 0:
+                self._submit_retraining(self._unconfirmed.popleft())
+            self._collect()
+
+    def _submit_retraining(self, retraining: Retraining) -> None:
+        number, replicate = retraining
+        attempt = self.history.attempts(number) + 1
+        proposal = confirm_proposal(self.history, self._settings.seed, retraining)
+        job_id = self._executor.submit(proposal, attempt)
+        self._confirming[number, attempt] = retraining
+        data = {"replicate": replicate, "seed": proposal.seed, "job_id": job_id}
+        self._record(Kind.CONFIRMING, number, attempt, data)
+
+    def _on_confirmed(self, ended: Ended) -> None:
+        retraining = self._confirming.pop((ended.number, ended.attempt))
+        result = self._checked(ended.result)
+        if isinstance(result, Failure) and RETRIES.get(result.kind) == math.inf:
+            self._unconfirmed.append(retraining)
+            return
+        data = {"replicate": retraining[1], **result_to_json(result)}
+        self._record(Kind.CONFIRMED, ended.number, ended.attempt, data)
+
+    # ---------------------------------------------------------------- end
+
+    def _end(self) -> Front:
+        front = front_of(self._problem, self.history.done)
+        if self.history[-1].kind is not Kind.ENDED:
+            reason = "space exhausted" if self._exhausted else "budget"
+            self._record(
+                Kind.ENDED,
+                data={
+                    "reason": reason,
+                    "hypervolume": front.hypervolume,
+                    "front": list(front.numbers),
+                },
+            )
+        return front
+
+    def _record(
+        self,
+        kind: Kind,
+        number: int | None = None,
+        attempt: int | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._tell(self._journal.append(kind, number, attempt, data))
+
+    def _tell(self, event: Event) -> None:
+        for tracker in list(self._trackers):
+            self._guarded(tracker, partial(tracker.on_event, event, self.history))
+
+    def _guarded(self, tracker: Tracker, call: Callable[[], None]) -> None:
+        """What shows a study must not stop it: a tracker that fails is left out."""
+        try:
+            call()
+        except Exception as error:
+            self._trackers.remove(tracker)
+            print(
+                f"moosnn: tracker {type(tracker).__name__} failed and is left out: "
+                f"{type(error).__name__}: {error}",
+                file=sys.stderr,
+            )

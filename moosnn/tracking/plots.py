@@ -1,0 +1,192 @@
+"""Pictures of a study. Knows matplotlib; must not know where pictures are kept.
+
+Colours are those of Okabe and Ito, told apart by colour-blind people; what matters is
+also told apart by shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moosnn.pareto.front import front_of, hypervolume_history
+from moosnn.problem import Floats, Objective, Problem
+from moosnn.trial import History, Kind, Trial
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_FRONT = "#0072B2"
+_DOMINATED = "#56B4E9"
+_SILENT = "#999999"
+_REFERENCE = "#D55E00"
+_DPI = 120
+
+
+def front_figure(problem: Problem, history: History) -> Figure:
+    """The front in its first two objectives, and what lies beyond the edge.
+
+    The right panel holds the observed trials: the front, dominated ones, the
+    reference. The left panel, grey, holds those that a constraint voided (the silent
+    ones): further left = further beyond the edge. A voided trial that was stopped
+    before its accuracy was measured is a tick at the bottom.
+
+    Args:
+        problem: with two or more objectives; of more, the first two are drawn.
+        history: what happened.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 5.0), dpi=_DPI, layout="constrained")
+    voiding = [c for c in problem.constraints if c.voids]
+    vertical, horizontal = problem.objectives[:2]
+    if voiding:
+        beyond, axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 3.2))
+        _draw_beyond(beyond, problem, history)
+        beyond.set_ylabel(_label(vertical))
+    else:
+        axes = figure.subplots()
+        axes.set_ylabel(_label(vertical))
+    _draw_front(axes, problem, history, horizontal, vertical)
+    return figure
+
+
+def _label(objective: Objective) -> str:
+    unit = f" ({objective.unit})" if objective.unit else ""
+    better = "higher" if objective.goal == "max" else "lower"
+    name = objective.metric.replace("_", " ")
+    return f"{name}{unit}, {better} is better"
+
+
+def _measured(trial: Trial, metric: str) -> bool:
+    return trial.evaluation is not None and metric in trial.evaluation.metrics
+
+
+def _values(trials: Sequence[Trial], metric: str) -> Floats:
+    return np.array([t.evaluation.metrics[metric] for t in trials if t.evaluation])
+
+
+def _draw_front(
+    axes: Axes,
+    problem: Problem,
+    history: History,
+    horizontal: Objective,
+    vertical: Objective,
+) -> None:
+    done = history.done
+    front = front_of(problem, done)
+    observed = [t for t in done if problem.is_observed(t)]
+    dominated = [t for t in observed if t.number not in front]
+    # Sorted along the horizontal axis, so that the steps run along it.
+    on_front = sorted(
+        (t for t in observed if t.number in front),
+        key=lambda t: horizontal.loss(_values([t], horizontal.metric)[0]),
+    )
+    if horizontal.scale == "log":
+        axes.set_xscale("log")
+    if vertical.scale == "log":
+        axes.set_yscale("log")
+    axes.plot(
+        _clipped(dominated, horizontal),
+        _values(dominated, vertical.metric),
+        marker="o",
+        color=_DOMINATED,
+        alpha=0.6,
+        linestyle="none",
+        markersize=5,
+        label=f"dominated ({len(dominated)})",
+    )
+    x, y = _clipped(on_front, horizontal), _values(on_front, vertical.metric)
+    axes.step(x, y, where="post", color=_FRONT, linewidth=1, alpha=0.7)
+    label = f"front ({len(x)})"
+    axes.plot(x, y, marker="D", color=_FRONT, linestyle="none", label=label)
+    axes.plot(
+        [horizontal.reference],
+        [vertical.reference],
+        marker="X",
+        color=_REFERENCE,
+        linestyle="none",
+        label="reference",
+    )
+    axes.set_xlabel(_label(horizontal))
+    axes.set_title(f"front, hypervolume {front.hypervolume:.3f}", loc="left")
+    axes.grid(alpha=0.25)
+    axes.legend(loc="upper left", framealpha=0.9)
+
+
+def _clipped(trials: Sequence[Trial], objective: Objective) -> Floats:
+    """Values on an axis; on a log axis none lies below the floor."""
+    values = _values(trials, objective.metric)
+    return np.maximum(values, objective.floor) if objective.scale == "log" else values
+
+
+def _draw_beyond(axes: Axes, problem: Problem, history: History) -> None:
+    constraint = next(c for c in problem.constraints if c.voids)
+    vertical = problem.objectives[0]
+    voided = [
+        t
+        for t in history.done
+        if t.evaluation
+        and constraint.violation(t.evaluation.metrics[constraint.metric]) > 0
+    ]
+    measured = [t for t in voided if _measured(t, vertical.metric)]
+    unmeasured = [t for t in voided if not _measured(t, vertical.metric)]
+    axes.set_facecolor("#eeeeee")
+    axes.plot(
+        _values(measured, constraint.metric) - constraint.upper,
+        _values(measured, vertical.metric),
+        linestyle="none",
+        marker="x",
+        color=_SILENT,
+        label=f"trained to the end ({len(measured)})",
+    )
+    axes.plot(
+        _values(unmeasured, constraint.metric) - constraint.upper,
+        np.zeros(len(unmeasured)),
+        linestyle="none",
+        marker="|",
+        markersize=14,
+        color=_SILENT,
+        transform=axes.get_xaxis_transform(),
+        label=f"stopped early ({len(unmeasured)})",
+    )
+    largest = max(
+        (v for t in voided for v in _values([t], constraint.metric)), default=1
+    )
+    axes.set_xlim(1.05 * max(float(largest) - constraint.upper, 0.1), 0.0)
+    axes.axvline(0.0, color="black", linewidth=2)
+    axes.set_xlabel(f"{constraint.metric.replace('_', ' ')} beyond the edge")
+    axes.set_title(f"beyond the edge: {len(voided)}", loc="left")
+    axes.legend(loc="upper left", fontsize="small", framealpha=0.9)
+
+
+def hypervolume_figure(problem: Problem, history: History) -> Figure:
+    """The hypervolume against ended trials."""
+    from matplotlib.figure import Figure
+
+    ended = (Kind.FINISHED, Kind.FAILED)
+    trials = [
+        history.trial(event.number)
+        for event in history
+        if event.kind in ended and event.number is not None
+    ]
+    volumes = hypervolume_history(problem, trials)
+    figure = Figure(figsize=(7.0, 4.0), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.step(np.arange(1, len(volumes) + 1), volumes, where="post", color=_FRONT)
+    axes.set_xlabel("trials ended")
+    axes.set_ylabel("hypervolume")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    figure.savefig(temporary, format=path.suffix.lstrip("."))
+    temporary.replace(path)

@@ -1,0 +1,99 @@
+"""The result files of a study folder, kept up to date while it runs.
+
+Knows: ``front.csv``, ``front.png``, ``hypervolume.png`` and which weights are kept.
+Must not know: how trials are run.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from moosnn.pareto.front import front_of
+from moosnn.problem import Problem
+from moosnn.tracking.summary import front_csv
+from moosnn.trial import Event, History, Kind
+
+FRONT_CSV = "front.csv"
+FRONT_PNG = "front.png"
+HYPERVOLUME_PNG = "hypervolume.png"
+WEIGHTS = "weights.safetensors"
+# A trial that left the front keeps its weights until so many more have ended, so that
+# whoever reads the front while it moves still finds them.
+KEEP_ENDED = 20
+_PICTURES_EVERY_S = 60.0
+
+
+class Results:
+    """Writes the front and its pictures, and deletes weights nobody asks for."""
+
+    def __init__(self, *, folder: Path, problem: Problem) -> None:
+        """Prepare; nothing is written."""
+        self._folder = folder
+        self._problem = problem
+        self._history: History | None = None
+        self._front: tuple[int, ...] = ()
+        self._left: dict[int, int] = {}  # number -> how many had ended when it left
+        self._drawn_s = -_PICTURES_EVERY_S
+
+    def on_event(self, event: Event, history: History) -> None:
+        """Bring the files up to date if the front or its tests changed."""
+        self._history = history
+        if event.kind is Kind.OPENED:
+            self._forget_unknown(history)
+        elif event.kind in (Kind.FINISHED, Kind.CORRECTED):
+            self._on_finished(event, history)
+        elif event.kind is Kind.CONFIRMED:
+            self._write_csv(history)
+
+    def close(self) -> None:
+        """Write everything once more."""
+        if self._history is not None:
+            self._write_csv(self._history)
+            self._draw(self._history)
+
+    def _on_finished(self, event: Event, history: History) -> None:
+        assert event.number is not None
+        front = front_of(self._problem, history.done).numbers
+        ended = len(history.done)
+        if front != self._front:
+            for number in set(self._front) - set(front):
+                self._left[number] = ended
+            self._front = front
+            self._write_csv(history)
+            if time.monotonic() - self._drawn_s > _PICTURES_EVERY_S:
+                self._draw(history)
+        if event.number not in front:
+            self._delete_weights(event.number)
+        for number, left in list(self._left.items()):
+            if number in front:
+                del self._left[number]
+            elif ended - left >= KEEP_ENDED:
+                self._delete_weights(number)
+                del self._left[number]
+
+    def _forget_unknown(self, history: History) -> None:
+        """After a restart: only the front's weights are known to be wanted."""
+        self._front = front_of(self._problem, history.done).numbers
+        for trial in history.done:
+            if trial.number not in self._front:
+                self._left[trial.number] = len(history.done)
+
+    def _delete_weights(self, number: int) -> None:
+        for weights in (self._folder / "trials" / f"{number:06d}").glob(f"*/{WEIGHTS}"):
+            weights.unlink()
+
+    def _write_csv(self, history: History) -> None:
+        path = self._folder / FRONT_CSV
+        temporary = path.with_name(f".{path.name}")
+        temporary.write_text(front_csv(self._problem, history))
+        temporary.replace(path)
+
+    def _draw(self, history: History) -> None:
+        from moosnn.tracking.plots import front_figure, hypervolume_figure, save
+
+        if len(self._problem.objectives) > 1:
+            figure = front_figure(self._problem, history)
+            save(figure, self._folder / FRONT_PNG)
+        save(hypervolume_figure(self._problem, history), self._folder / HYPERVOLUME_PNG)
+        self._drawn_s = time.monotonic()

@@ -1,0 +1,144 @@
+"""The front as rows of text and numbers, for tables and files.
+
+Knows: problems, histories, confirmations. Must not know: how a row is shown.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from moosnn.confirmation import Confirmed, confirmed
+from moosnn.pareto.front import front_of
+from moosnn.problem import Problem
+from moosnn.space import Params, Space, Value
+from moosnn.trial import History, Trial
+
+_NUMBERED = re.compile(r"(.+)_(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of a front.
+
+    Attributes:
+        trial: as it was searched; its metrics are validation values.
+        confirmed: its retrainings on the test split; ``None`` if there are none.
+    """
+
+    trial: Trial
+    confirmed: Confirmed | None
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The validation values."""
+        assert self.trial.evaluation is not None
+        return self.trial.evaluation.metrics
+
+    def fell_infeasible(self, problem: Problem) -> int:
+        """How many retrainings violate a constraint (fell silent) or failed."""
+        if self.confirmed is None:
+            return 0
+        violated = sum(
+            any(
+                c.violation(evaluation.metrics[c.metric]) > 0
+                for c in problem.constraints
+            )
+            for evaluation in self.confirmed.evaluations
+        )
+        return violated + len(self.confirmed.failures)
+
+
+def members(problem: Problem, history: History) -> list[Member]:
+    """The front's members, by ascending first loss."""
+    found = confirmed(history)
+    numbers = front_of(problem, history.done).numbers
+    return [
+        Member(trial=history.trial(number), confirmed=found.get(number))
+        for number in numbers
+    ]
+
+
+def number_text(value: float) -> str:
+    """A number for a table: about three digits, no exponent where it reads well."""
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    magnitude = abs(value)
+    if 1e-3 <= magnitude < 1e6:
+        digits = 3 if magnitude < 1 else 2 if magnitude < 10 else 1
+        return f"{value:.{digits}f}" if magnitude >= 1e-2 else f"{value:.4f}"
+    return f"{value:.2e}"
+
+
+def value_text(value: Value) -> str:
+    """A parameter's value for a table."""
+    if isinstance(value, bool | str):
+        return str(value)
+    return number_text(value)
+
+
+def params_text(space: Space, params: Params) -> str:
+    """The active parameters in short.
+
+    Numbered ones are joined: ``width_1=64, width_2=32`` becomes ``width=64-32``.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, value in space.active(params).items():
+        numbered = _NUMBERED.fullmatch(name)
+        groups.setdefault(numbered[1] if numbered else name, []).append(
+            value_text(value)
+        )
+    return " ".join(f"{name}={'-'.join(texts)}" for name, texts in groups.items())
+
+
+def range_text(values: Sequence[float]) -> str:
+    """Mean and range: ``0.951 [0.944, 0.956]``; a dash for no values."""
+    if not values:
+        return "-"
+    mean = sum(values) / len(values)
+    ends = f"{number_text(min(values))}, {number_text(max(values))}"
+    return f"{number_text(mean)} [{ends}]"
+
+
+def front_csv(problem: Problem, history: History) -> str:
+    """The front as CSV: a column a metric and a parameter, then the test values.
+
+    Columns: ``number``, every metric that any member measured (validation), every
+    parameter (``param.<name>``, blank where inactive), and, for each metric of the
+    problem, ``test.<metric>.mean``, ``.min``, ``.max``; ``test.count`` retrainings, of
+    which ``test.infeasible`` violated a constraint or failed.
+    """
+    rows = members(problem, history)
+    metrics = list(problem.metrics)
+    metrics += sorted({m for row in rows for m in row.metrics} - set(metrics))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    tests = [f"test.{m}.{k}" for m in problem.metrics for k in ("mean", "min", "max")]
+    names = [f"param.{name}" for name in problem.space]
+    counts = ["test.count", "test.infeasible"]
+    writer.writerow(["number", *metrics, *names, *tests, *counts])
+    for row in rows:
+        active = problem.space.active(row.trial.proposal.params)
+        writer.writerow(
+            [row.trial.number]
+            + [row.metrics.get(metric, "") for metric in metrics]
+            + [active.get(name, "") for name in problem.space]
+            + _test_columns(problem, row)
+        )
+    return table.getvalue()
+
+
+def _test_columns(problem: Problem, row: Member) -> list[float | int | str]:
+    columns: list[float | int | str] = []
+    for metric in problem.metrics:
+        values = row.confirmed.values(metric) if row.confirmed else []
+        if values:
+            columns += [sum(values) / len(values), min(values), max(values)]
+        else:
+            columns += ["", "", ""]
+    found = row.confirmed
+    count = len(found.evaluations) + len(found.failures) if found else 0
+    return [*columns, count, row.fell_infeasible(problem)]

@@ -1,0 +1,181 @@
+"""What every executor must do, whatever runs the trials."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from moosnn.errors import ConfigError, DivergedError
+from moosnn.runtime.executors import Ended, Executor, Report
+from moosnn.tasks.base import Context, Task
+from moosnn.trial import Evaluation, Failure, Proposal, Trial
+
+_PATIENCE_S = 60.0
+
+
+class ScriptedTask:
+    """Does what the parameter ``deed`` says."""
+
+    metrics = ("value",)
+    parameters = None
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {}
+
+    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
+        deed = proposal.params["deed"]
+        (context.workdir / "was_here").write_text(str(context.attempt))
+        match deed:
+            case "diverge":
+                raise DivergedError("the loss is not finite")
+            case "raise":
+                raise RuntimeError("no such thing")
+            case "refuse":
+                raise ConfigError("depth: expected 1, got 2.")
+            case "fill_memory":
+                raise MemoryError
+            case "exit":
+                raise SystemExit(3)
+            case "nan":
+                return Evaluation(metrics={"value": float("nan")})
+            case "report":
+                for step in (1, 2, 3):
+                    if context.report(step, {"value": float(step)}):
+                        return Evaluation(metrics={"value": -1.0}, stopped="pruned")
+                    time.sleep(0.2)
+            case "die":
+                os._exit(7)
+            case "sleep":
+                time.sleep(60)
+            case _:
+                pass
+        return Evaluation(metrics={"value": float(proposal.seed)})
+
+    def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
+        return Evaluation(metrics={"value": -float(proposal.seed)})
+
+
+def proposal_of(deed: str, number: int = 0, origin: str = "test") -> Proposal:
+    return Proposal(
+        number=number, params={"deed": deed}, seed=10 + number, origin=origin, seen=0
+    )
+
+
+def until_ended(executor: Executor, count: int = 1) -> tuple[list[Report], list[Ended]]:
+    """Poll until so many attempts have ended."""
+    reports: list[Report] = []
+    ends: list[Ended] = []
+    deadline = time.monotonic() + _PATIENCE_S
+    while len(ends) < count:
+        assert time.monotonic() < deadline, f"only {ends} ended"
+        for item in executor.poll():
+            (reports if isinstance(item, Report) else ends).append(item)  # type: ignore[arg-type]
+        time.sleep(0.01)
+    return reports, ends
+
+
+class ExecutorContract:
+    """Subclasses give ``make``, a fixture that builds an executor for a folder."""
+
+    def end_of(self, make: Callable[[], Executor], deed: str) -> Evaluation | Failure:
+        executor = make()
+        executor.submit(proposal_of(deed), 1)
+        _, (ended,) = until_ended(executor)
+        executor.close(cancel=True)
+        assert (ended.number, ended.attempt) == (0, 1)
+        return ended.result
+
+    def test_success(self, make: Callable[[], Executor], folder: Path) -> None:
+        executor = make()
+        assert executor.free() >= 1
+        before = executor.free()
+        job_id = executor.submit(proposal_of("succeed"), 1)
+        assert job_id
+        assert executor.free() == before - 1
+        _, (ended,) = until_ended(executor)
+        assert isinstance(ended.result, Evaluation)
+        assert ended.result.metrics == {"value": 10.0}
+        assert ended.result.seconds > 0
+        assert executor.free() == before
+        assert executor.poll() == []
+        assert (folder / "trials/000000/1/was_here").read_text() == "1"
+        executor.close(cancel=True)
+
+    def test_failures_are_typed_and_keep_their_log(
+        self, make: Callable[[], Executor], folder: Path
+    ) -> None:
+        expected = {
+            "diverge": ("diverged", "the loss is not finite"),
+            "raise": ("crashed", "RuntimeError: no such thing"),
+            "refuse": ("invalid", "depth: expected 1, got 2."),
+            "fill_memory": ("out_of_memory", "MemoryError"),
+            "exit": ("crashed", "SystemExit: 3"),
+            "nan": ("diverged", "metrics: value is nan, not a finite number"),
+        }
+        executor = make()
+        for number, (deed, (kind, message)) in enumerate(expected.items()):
+            executor.submit(proposal_of(deed, number), 1)
+            _, (ended,) = until_ended(executor)
+            assert isinstance(ended.result, Failure)
+            assert (ended.result.kind, ended.result.message) == (kind, message)
+            assert ended.result.log is not None
+            assert "Error" in (folder / ended.result.log).read_text() or deed == "exit"
+        executor.close(cancel=True)
+
+    def test_reports_come_in_order(self, make: Callable[[], Executor]) -> None:
+        executor = make()
+        executor.submit(proposal_of("report"), 1)
+        reports, (ended,) = until_ended(executor)
+        steps = [report.step for report in reports]
+        assert steps == sorted(set(steps))
+        assert steps[-1] == 3
+        assert reports[-1].metrics == {"value": 3.0}
+        assert isinstance(ended.result, Evaluation)
+        assert ended.result.stopped is None
+        executor.close(cancel=True)
+
+    def test_stop_ends_a_trial_at_its_next_report(
+        self, make: Callable[[], Executor]
+    ) -> None:
+        executor = make()
+        executor.submit(proposal_of("report", number=4), 1)
+        executor.stop(4)
+        executor.stop(99)
+        _, (ended,) = until_ended(executor)
+        assert isinstance(ended.result, Evaluation)
+        assert ended.result.stopped == "pruned"
+        executor.close(cancel=True)
+
+    def test_confirm_reads_the_test_split(self, make: Callable[[], Executor]) -> None:
+        executor = make()
+        executor.submit(proposal_of("succeed", origin="confirm"), 2)
+        _, (ended,) = until_ended(executor)
+        assert ended.attempt == 2
+        assert isinstance(ended.result, Evaluation)
+        assert ended.result.metrics == {"value": -10.0}
+        executor.close(cancel=True)
+
+    def test_an_attempt_nobody_has_is_lost(self, make: Callable[[], Executor]) -> None:
+        executor = make()
+        executor.attach([Trial(proposal=proposal_of("succeed"), attempt=3, job_id="x")])
+        _, (ended,) = until_ended(executor)
+        assert (ended.number, ended.attempt) == (0, 3)
+        assert isinstance(ended.result, Failure)
+        assert ended.result.kind == "lost"
+        executor.close(cancel=True)
+
+    def test_close_without_work(self, make: Callable[[], Executor]) -> None:
+        executor = make()
+        assert executor.poll() == []
+        executor.close(cancel=False)
+        executor.close(cancel=True)
+
+
+def scripted_config() -> dict[str, object]:
+    """The part of a config from which a job builds the scripted task."""
+    return {"task": {"_target_": f"{__name__}.ScriptedTask"}}
+
+
+_: Task = ScriptedTask()  # mypy: it is one
