@@ -120,8 +120,9 @@ class Confirmed:
 
 def confirmed(history: History) -> Mapping[int, Confirmed]:
     """The finished retrainings by trial number."""
+    events = history.of_kind(Kind.CONFIRMED)
     found: dict[int, Confirmed] = {}
-    for event in history.of_kind(Kind.CONFIRMED):
+    for event in sorted(events, key=lambda e: int(e.data["replicate"])):
         assert event.number is not None
         so_far = found.get(event.number, Confirmed())
         if "evaluation" in event.data:
