@@ -68,12 +68,12 @@ def _instantiation_text(part: Mapping[str, Any], error: Exception) -> str:
     from hydra.utils import get_object
 
     text = " ".join(str(error.__cause__ or error).split())
-    unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
-    if unknown is None:
+    if not re.search(r"unexpected keyword argument|takes no arguments", text):
         return text
-    target = get_object(part["_target_"])
-    known = [name for name in signature(target).parameters if name != "self"]
-    return f"unknown key {unknown[1]!r}.{nearest(unknown[1], known)}"
+    parameters = signature(get_object(part["_target_"])).parameters
+    known = [name for name in parameters if name != "self"]
+    unknown = next(k for k in part if not k.startswith("_") and k not in known)
+    return f"unknown key {unknown!r}.{nearest(unknown, known)}"
 
 
 def run_job(folder: str, number: int, attempt: int) -> None:

@@ -22,6 +22,8 @@ from moosnn.tracking.summary import (
 )
 from moosnn.trial import Evaluation, Event, History, Kind, Status, Trial
 
+_NUMBER_WIDTH = 8  # of a value in the table; two objectives fit 80 columns
+
 
 class Console:
     """Prints plain lines; a table of the front when the study is over."""
@@ -141,18 +143,22 @@ def print_front(terminal: Terminal, problem: Problem, history: History) -> None:
     rows = members(problem, history)
     front = front_of(problem, history.done)
     table = Table(
-        title=f"front of {len(rows)}, hypervolume {front.hypervolume:.3f}",
+        title=f"front of {len(rows)} trials, hypervolume {front.hypervolume:.3f}",
+        caption="test: mean and range of retrainings with new seeds; edge: how many "
+        "of them fell beyond it (violate a constraint)",
         title_justify="left",
+        caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
     table.add_column("trial", justify="right")
     for objective in problem.objectives:
         name = objective.metric.replace("_", " ")
-        table.add_column(f"{name}\nvalidation", justify="right")
-        table.add_column(f"{name}\ntest, mean [range]", justify="right")
+        word = max(map(len, name.split()))
+        table.add_column(name, justify="right", width=max(word, _NUMBER_WIDTH))
+        table.add_column("test", justify="right", no_wrap=True)
     if problem.constraints:
-        table.add_column("seeds beyond\nthe edge", justify="right")
+        table.add_column("edge", justify="right")
     for row in rows:
         cells = [str(row.trial.number)]
         for objective in problem.objectives:

@@ -95,12 +95,12 @@ def params_text(space: Space, params: Params) -> str:
 
 
 def range_text(values: Sequence[float]) -> str:
-    """Mean and range: ``0.951 [0.944, 0.956]``; a dash for no values."""
+    """Mean and range: ``0.951 (0.944-0.956)``; a dash for no values."""
     if not values:
         return "-"
     mean = sum(values) / len(values)
-    ends = f"{number_text(min(values))}, {number_text(max(values))}"
-    return f"{number_text(mean)} [{ends}]"
+    ends = f"{number_text(min(values))}-{number_text(max(values))}"
+    return f"{number_text(mean)} ({ends})"
 
 
 def front_csv(problem: Problem, history: History) -> str:

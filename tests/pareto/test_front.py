@@ -1,0 +1,88 @@
+"""The front: feasible, observed, non-dominated trials and no others."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from moosnn.pareto.front import front_of, hypervolume_history
+from tests.helpers import Story, toy_problem
+
+POINTS = np.random.default_rng(0).random((9, 9)).tolist()
+
+
+def told(*rows: dict) -> Story:
+    """A history with one trial a row: its metrics, or the kind of its failure."""
+    story = Story(toy_problem())
+    for point, row in zip(POINTS, rows, strict=False):
+        number = story.propose_at(*point)
+        if "failure" in row:
+            story.fail(number, row["failure"])
+        elif row:
+            story.finish(number, **row)
+    return story
+
+
+def good(accuracy: float, spikes: float, margin: float = -0.2) -> dict:
+    return {
+        "accuracy": accuracy,
+        "spikes_per_sample": spikes,
+        "silence_margin": margin,
+    }
+
+
+def test_members_are_feasible_and_non_dominated() -> None:
+    story = told(
+        good(0.8, 100.0),
+        good(0.9, 1000.0),
+        good(0.85, 1000.0),  # dominated
+        {"silence_margin": 0.3, "stopped": "silent"},
+        good(0.99, 1.0, margin=0.1),  # silent after training: its objectives are void
+        {"silence_margin": -0.3, "accuracy": 0.99, "stopped": "pruned"},
+        {"failure": "diverged"},
+        {},  # pending
+    )
+    front = front_of(toy_problem(), story.history.trials)
+    assert front.numbers == (1, 0)
+    assert front.losses[0] == pytest.approx((-0.9, 3.0))
+    assert front.losses[1] == pytest.approx((-0.8, 2.0))
+    # reference (-0.3, 4): 0.6 x 1 + 0.5 x 1
+    assert front.hypervolume == pytest.approx(1.1)
+    assert 0 in front
+    assert 2 not in front
+
+
+def test_equal_trials_are_all_members_in_order_of_number() -> None:
+    story = told(good(0.8, 100.0), good(0.8, 100.0))
+    assert front_of(toy_problem(), story.history.trials[::-1]).numbers == (0, 1)
+
+
+def test_members_beyond_the_reference_add_nothing() -> None:
+    story = told(good(0.2, 10.0))
+    front = front_of(toy_problem(), story.history.trials)
+    assert front.numbers == (0,)
+    assert front.hypervolume == 0.0
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [{"failure": "lost"}], [{"silence_margin": 1.0, "stopped": "silent"}]]
+)
+def test_nothing_feasible(rows) -> None:
+    front = front_of(toy_problem(), told(*rows).history.trials)
+    assert front.numbers == ()
+    assert front.hypervolume == 0.0
+
+
+def test_hypervolume_history_has_one_value_a_trial() -> None:
+    story = told(
+        {"silence_margin": 0.3, "stopped": "silent"},
+        good(0.8, 100.0),
+        {"failure": "crashed"},
+        good(0.9, 1000.0),
+        good(0.95, 50.0, margin=0.2),
+    )
+    trace = hypervolume_history(toy_problem(), story.history.trials)
+    assert trace == pytest.approx([0.0, 1.0, 1.0, 1.1, 1.1])
+    assert not math.isnan(trace.sum())

@@ -1,0 +1,269 @@
+"""The command line: what a person types, and what happens."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from moosnn.__main__ import config_folder, main
+from moosnn.runtime.journal import NAME, read
+from moosnn.trial import Kind
+
+SMOKE = "+experiment=smoke"
+
+
+def run_moosnn(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "moosnn", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["moosnn"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+def test_a_study_runs_and_the_same_line_shows_its_front(tmp_path: Path) -> None:
+    first = run_moosnn(SMOKE, cwd=tmp_path)
+    assert (first.returncode, first.stderr) == (0, "")
+    folder = tmp_path / "runs" / "smoke-sobol-s0"
+    assert {p.name for p in folder.iterdir()} >= {
+        "config.yaml",
+        "journal.jsonl",
+        "front.csv",
+        "front.png",
+        "hypervolume.png",
+    }
+    assert "front of" in first.stdout
+    assert {p.name for p in tmp_path.iterdir()} == {"runs"}  # Hydra wrote nothing
+    size = (folder / NAME).stat().st_size
+    second = run_moosnn(SMOKE, cwd=tmp_path)
+    assert second.returncode == 0
+    assert "this study is finished. Extend it with study.budget=24" in second.stdout
+    assert (folder / NAME).stat().st_size == size
+    third = run_moosnn(SMOKE, "study.budget=15", cwd=tmp_path)
+    assert third.returncode == 0
+    assert "continues with 12 of 15 trials ended" in third.stdout
+    assert len(read(folder / NAME).history.trials) == 15
+
+
+def test_the_front_file_has_a_column_a_metric(tmp_path: Path) -> None:
+    assert main([SMOKE, "study_dir=s"]) == 0
+    with (tmp_path / "s/front.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    history = read(tmp_path / "s" / NAME).history
+    front = history.of_kind(Kind.ENDED)[-1].data["front"]
+    assert [int(row["number"]) for row in rows] == front
+    for row in rows:
+        evaluation = history.trial(int(row["number"])).evaluation
+        assert evaluation is not None
+        for metric, value in evaluation.metrics.items():
+            assert float(row[metric]) == value
+    tested = [row for row in rows if int(row["test.count"])]
+    assert tested
+    for row in tested:
+        low, mean, high = (
+            float(row[f"test.accuracy.{k}"]) for k in ("min", "mean", "max")
+        )
+        assert low <= mean <= high
+
+
+def test_killed_in_the_middle_it_continues(tmp_path: Path) -> None:
+    words = [SMOKE, "study.budget=400", "study.confirm=1", "study_dir=s"]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "moosnn", *words],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    journal = tmp_path / "s" / NAME
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > 60):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    done = len(read(journal).history.done)
+    assert 0 < done < 400
+    again = run_moosnn(*words, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    history = read(journal).history
+    assert len(history.done) + len(history.failed) == 400
+    ends = [e.number for e in history if e.kind in (Kind.FINISHED, Kind.FAILED)]
+    assert sorted(ends) == list(range(400))
+
+
+def test_interrupted_it_says_how_to_continue(tmp_path: Path) -> None:
+    words = [SMOKE, "study.budget=2000", "study_dir=s"]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "moosnn", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "s" / NAME
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > 60):
+        assert driver.poll() is None
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "the same command continues" in out
+    assert err == "moosnn: interrupted; the same command continues\n"
+
+
+def test_a_second_driver_is_refused(tmp_path: Path) -> None:
+    words = [SMOKE, "study.budget=2000", "study_dir=s"]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "moosnn", *words],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        while not (tmp_path / "s" / NAME).exists():
+            assert driver.poll() is None
+            time.sleep(0.01)
+        second = run_moosnn(*words, cwd=tmp_path)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert second.returncode == 2
+    assert f"pid {driver.pid}" in second.stderr
+    assert second.stderr.count("\n") == 1
+
+
+MISTAKES = {
+    "+experiment=nsa": "experiment: got 'nsa'. Did you mean 'nas'? Known: ",
+    f"{SMOKE} optimizer=sobl": "optimizer: got 'sobl'. Did you mean 'sobol'?",
+    f"{SMOKE} task=snnn": "task: got 'snnn'. Did you mean 'snn'?",
+    f"{SMOKE} executor=inlin": "executor: got 'inlin'. Did you mean 'inline'?",
+    f"{SMOKE} study.budgt=3": "unknown key 'study.budgt'. Did you mean 'study.budget'?",
+    f"{SMOKE} sed=3": "unknown key 'sed'. Did you mean 'seed'?",
+    f"{SMOKE} +foo=1": "unknown key 'foo'. Known: ",
+    f"{SMOKE} +study.foo=1": "unknown key 'study.foo'. Known: budget, confirm.",
+    f"{SMOKE} +task.functin=a": "task: unknown key 'functin'. Did you mean 'function'?",
+    f"{SMOKE} +optimizer.foo=1": "optimizer: unknown key 'foo'.",
+    f"{SMOKE} study.budget=0": "study.budget: expected a whole number >= 1, got 0.",
+    f"{SMOKE} study.budget=ten": "study.budget: expected a whole number >= 1, got 't",
+    f"{SMOKE} seed=-1": "seed: expected a whole number >= 0, got -1.",
+    f"{SMOKE} study.confirm=some": "study.confirm: expected a whole number >= 0 or all",
+    f"{SMOKE} task.function=toy": "task.function: got 'toy'.",
+    f"{SMOKE} space.depth.int=[4,1]": "space.depth: int: expected low < high",
+    f"{SMOKE} space.lr.float=[0,1]": "space.lr: float: a log scale needs low > 0",
+    f"{SMOKE} +space.depht={{int:[1,2]}}": (
+        "space.depht: the task has no such parameter. Did you mean 'depth'?"
+    ),
+    f"{SMOKE} problem.objectives=[]": "problem.objectives: expected at least one",
+    f"{SMOKE} problem.objectives=[{{metric:acuracy,goal:max,reference:0}}]": (
+        "problem: the task does not measure 'acuracy'. Did you mean 'accuracy'?"
+    ),
+    f"{SMOKE} problem.constraints=[{{metric:foo}}]": (
+        "problem: the task does not measure 'foo'."
+    ),
+    f"{SMOKE} study_dir=/proc/nowhere": "study_dir=/proc/nowhere: cannot be made",
+    f"{SMOKE} study.budget=[": "no viable alternative at input",
+    "budget": "missing EQUAL",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("moosnn: ")
+    assert err.count("\n") == 1
+    assert MISTAKES[line] in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_of_another_config_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([SMOKE, "study_dir=s"]) == 0
+    assert main([SMOKE, "study_dir=s", "space.depth.int=[1,3]"]) == 2
+    assert "space.depth.int: then [1, 4], now [1, 3]" in capsys.readouterr().err
+    assert main([SMOKE, "study_dir=s", "seed=1"]) == 2
+    assert "seed: then 0, now 1" in capsys.readouterr().err
+    # How it is run may change: the executor, the budget.
+    assert main([SMOKE, "study_dir=s", "study.budget=13", "tracker=none"]) == 0
+
+
+def test_a_damaged_journal_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([SMOKE, "study_dir=s"]) == 0
+    path = tmp_path / "s" / NAME
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:5], "{", *lines[6:]]) + "\n")
+    assert main([SMOKE, "study_dir=s", "study.budget=20"]) == 2
+    assert "line 6 is damaged" in capsys.readouterr().err
+
+
+def test_without_words_it_says_how_it_is_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert out.count("python -m moosnn +experiment=") == 3
+    for group in ("experiment", "optimizer", "executor", "space"):
+        assert f"  {group}" in out
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == out
+    assert max(map(len, out.splitlines())) <= 88
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == "moosnn 0.1.0\n"
+
+
+def test_the_resolved_config_is_kept(tmp_path: Path) -> None:
+    assert main([SMOKE, "study_dir=s", "seed=7"]) == 0
+    kept = json.loads((tmp_path / "s/config.yaml").read_text())
+    assert kept["seed"] == 7
+    assert kept["task"]["function"] == "toy_snn"
+    header = read(tmp_path / "s" / NAME).history[0].data
+    assert header["config"]["space"] == kept["space"]
+    assert set(header) >= {"digest", "versions", "threads", "kernel", "machine"}
+    assert header["versions"]["moosnn"] == "0.1.0"
+
+
+def test_help_imports_neither_torch_nor_wandb(tmp_path: Path) -> None:
+    script = (
+        "import sys; from moosnn.__main__ import main; main(['--help']);"
+        "bad = {'torch', 'wandb', 'botorch', 'hydra'} & set(sys.modules);"
+        "sys.exit(f'imported {bad}' if bad else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_conf_is_the_checkout_s_own() -> None:
+    assert (config_folder() / "experiment" / "nas.yaml").is_file()
+    assert config_folder() == Path(__file__).parents[1] / "conf"
+    assert os.access(config_folder(), os.R_OK)
