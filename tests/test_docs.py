@@ -4,7 +4,8 @@
 - Every ``yaml`` block of docs/space.md is a search space, unless its first line is
   ``# refused: <a part of the message>``: then it must be refused with that message.
 - The ``python`` blocks of one page run in order in one namespace, in an empty working
-  directory. A block whose first line is ``# not run: <reason>`` is only compiled.
+  directory, with a study of a few digits networks where the pages say that one lies
+  (`STUDY`). A block whose first line is ``# not run: <reason>`` is only compiled.
 """
 
 import re
@@ -19,6 +20,8 @@ from moosnn.space import Space
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+
+STUDY = "runs/nas-qnehvi-s0"
 
 FENCE = re.compile(r"^( *)(```+|~~~+)(\w*)[^\n]*\n(.*?)^\1\2 *$", re.M | re.S)
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
@@ -86,10 +89,15 @@ def test_a_broken_link_is_found():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    if STUDY in text:
+        study = tmp_path / STUDY
+        study.parent.mkdir()
+        study.symlink_to(request.getfixturevalue("digits_study"))
     namespace = {"__name__": "__docs__"}
-    for number, block in enumerate(blocks(page.read_text(encoding="utf-8"), "python")):
+    for number, block in enumerate(blocks(text, "python")):
         code = compile(block, f"{page.name}, python block {number + 1}", "exec")
         if not re.match(r"# not run: \S", block):
             exec(code, namespace)

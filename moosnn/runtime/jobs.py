@@ -33,7 +33,7 @@ from moosnn.trial import Failure, Proposal, Trial
 
 # How long a job of an earlier driver may take from its start to its first file.
 _START_GRACE_S = 60.0
-# How long a killed job may take to be gone.
+# How long a job that has published or was killed may take to be gone.
 _CLOSE_S = 10.0
 _CLOSE_POLL_S = 0.02
 # submitit's own limit outlives ours by this, for jobs whose driver died.
@@ -149,13 +149,13 @@ class SubmititJobExecutor:
 
     def close(self, *, cancel: bool) -> None:
         """End; ``cancel`` kills the jobs that run, else they finish and publish."""
-        for running in self._running.values():
-            if cancel:
+        if cancel:
+            for running in self._running.values():
                 self._kill(running)
-            self._leaving.append(running.job)
-        self._running.clear()
+                self._leaving.append(running.job)
+            self._running.clear()
         deadline = time.monotonic() + _CLOSE_S
-        while cancel and self._leaving and time.monotonic() < deadline:
+        while self._leaving and time.monotonic() < deadline:
             self._leaving = [job for job in self._leaving if job and not job.done()]
             time.sleep(_CLOSE_POLL_S)
 

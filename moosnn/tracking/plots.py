@@ -52,6 +52,8 @@ def front_figure(problem: Problem, history: History) -> Figure:
         axes = figure.subplots()
         axes.set_ylabel(_label(vertical))
     _draw_front(axes, problem, history, horizontal, vertical)
+    # Below the panels: wherever a legend lay inside, some study has its front there.
+    figure.legend(loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 
@@ -115,7 +117,6 @@ def _draw_front(
     axes.set_xlabel(_label(horizontal))
     axes.set_title(f"front, hypervolume {front.hypervolume:.3f}", loc="left")
     axes.grid(alpha=0.25)
-    axes.legend(loc="upper left", framealpha=0.9)
 
 
 def _clipped(trials: Sequence[Trial], objective: Objective) -> Floats:
@@ -142,7 +143,7 @@ def _draw_beyond(axes: Axes, problem: Problem, history: History) -> None:
         linestyle="none",
         marker="x",
         color=_SILENT,
-        label=f"trained to the end ({len(measured)})",
+        label=f"beyond, trained ({len(measured)})",
     )
     axes.plot(
         _values(unmeasured, constraint.metric) - constraint.upper,
@@ -152,7 +153,7 @@ def _draw_beyond(axes: Axes, problem: Problem, history: History) -> None:
         markersize=14,
         color=_SILENT,
         transform=axes.get_xaxis_transform(),
-        label=f"stopped early ({len(unmeasured)})",
+        label=f"beyond, stopped early ({len(unmeasured)})",
     )
     largest = max(
         (v for t in voided for v in _values([t], constraint.metric)), default=1
@@ -161,7 +162,6 @@ def _draw_beyond(axes: Axes, problem: Problem, history: History) -> None:
     axes.axvline(0.0, color="black", linewidth=2)
     axes.set_xlabel(f"{constraint.metric.replace('_', ' ')} beyond the edge")
     axes.set_title(f"beyond the edge: {len(voided)}", loc="left")
-    axes.legend(loc="upper left", fontsize="small", framealpha=0.9)
 
 
 def hypervolume_figure(problem: Problem, history: History) -> Figure:

@@ -1,0 +1,69 @@
+"""Every experiment file runs, from the command to the front."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from moosnn.__main__ import config_folder, main
+from moosnn.runtime.journal import NAME, read
+from moosnn.trial import Kind
+
+EXPERIMENTS = sorted(p.stem for p in (config_folder() / "experiment").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["moosnn"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs(experiment: str, tmp_path: Path) -> None:
+    small = ["study.budget=5", "study.confirm=1", "study_dir=s"]
+    assert main([f"+experiment={experiment}", *small]) == 0
+    history = read(tmp_path / "s" / NAME).history
+    assert len(history.done) + len(history.failed) == 5
+    assert history[-1].kind is Kind.ENDED
+
+
+def test_the_first_line_of_an_experiment_is_its_command() -> None:
+    for name in EXPERIMENTS:
+        lines = (
+            (config_folder() / "experiment" / f"{name}.yaml").read_text().splitlines()
+        )
+        assert lines[0] == "# @package _global_"
+        assert lines[1] == f"# python -m moosnn +experiment={name}"
+
+
+def test_both_executors_measure_the_same(tmp_path: Path) -> None:
+    measured = []
+    for executor in ("inline", "submitit_job"):
+        words = ["+experiment=hpo", f"executor={executor}", "optimizer=sobol"]
+        small = ["study.budget=2", "study.confirm=0", f"study_dir={executor}"]
+        assert main([*words, *small]) == 0
+        trials = read(tmp_path / executor / NAME).history.trials
+        measured.append([dict(t.evaluation.metrics) for t in trials if t.evaluation])
+    assert measured[0] == measured[1]
+    assert len(measured[0]) == 2
+
+
+def test_the_same_seed_gives_the_same_journal_on_real_networks(tmp_path: Path) -> None:
+    journals = []
+    for name in ("a", "b"):
+        small = ["study.budget=4", "study.confirm=1", f"study_dir={name}"]
+        assert main(["+experiment=nas", *small]) == 0
+        lines = (tmp_path / name / NAME).read_text().splitlines()
+        journals.append([_timeless(json.loads(line)) for line in lines])
+    assert journals[0] == journals[1]
+
+
+def _timeless(raw: object) -> object:
+    if isinstance(raw, dict):
+        drop = ("time", "seconds")
+        return {k: _timeless(v) for k, v in raw.items() if k not in drop}
+    return raw

@@ -1,0 +1,135 @@
+"""The result files: right, up to date, and no more weights than wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from moosnn.problem import Constraint, Objective
+from moosnn.tracking.plots import front_figure, hypervolume_figure, save
+from moosnn.tracking.results import KEEP_ENDED, Results
+from moosnn.trial import History
+from tests.helpers import Story, toy_problem
+from tests.tracking.test_summary import POINT, evaluation, story
+
+
+def weights_of(folder: Path, number: int) -> Path:
+    return folder / f"trials/{number:06d}/1/weights.safetensors"
+
+
+def tell(results: Results, history: History, start: int = 0) -> None:
+    for length in range(start + 1, len(history) + 1):
+        results.on_event(history[length - 1], history.prefix(length))
+
+
+def test_files_are_written(tmp_path: Path) -> None:
+    results = Results(folder=tmp_path, problem=toy_problem())
+    tell(results, story().history)
+    results.close()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"front.csv", "front.png", "hypervolume.png"}
+    assert (tmp_path / "front.csv").read_text().count("\n") == 3
+    for name in ("front.png", "hypervolume.png"):
+        image = matplotlib.image.imread(tmp_path / name)
+        assert image.shape[0] > 300
+        assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 10
+
+
+def test_weights_of_the_front_are_kept_and_others_deleted(tmp_path: Path) -> None:
+    told = Story(toy_problem())
+    results = Results(folder=tmp_path, problem=toy_problem())
+    seen = 0
+
+    def trial(width: int, accuracy: float) -> int:
+        nonlocal seen
+        number = told.propose({**POINT, "width": width})
+        weights = weights_of(tmp_path, number)
+        weights.parent.mkdir(parents=True)
+        weights.touch()
+        told.finish_with(number, evaluation(accuracy, 10.0))
+        tell(results, told.history, seen)
+        seen = len(told.history)
+        return number
+
+    first = trial(16, 0.5)
+    assert weights_of(tmp_path, first).exists()
+    worse = trial(17, 0.4)
+    assert not weights_of(tmp_path, worse).exists()
+    better = trial(18, 0.9)
+    assert weights_of(tmp_path, better).exists()
+    for extra in range(KEEP_ENDED):
+        # The first left the front, but not long ago.
+        assert weights_of(tmp_path, first).exists()
+        trial(20 + extra, 0.3)
+    assert not weights_of(tmp_path, first).exists()
+    assert weights_of(tmp_path, better).exists()
+
+
+@pytest.mark.parametrize("constraints", [0, 1, 2])
+@pytest.mark.parametrize("count", [0, 1, 2, 30])
+def test_every_study_can_be_drawn(tmp_path: Path, constraints: int, count: int) -> None:
+    """No finished trial, one, many; silent or not; with and without an edge."""
+    known = (
+        Constraint(metric="silence_margin", upper=0.0, voids=True),
+        Constraint(metric="weights", upper=50.0),
+    )
+    problem = toy_problem(constraints=known[:constraints])
+    told = Story(problem)
+    rng = np.random.default_rng(count)
+    for index in range(count):
+        number = told.propose({**POINT, "width": 16 + index})
+        accuracy, spikes, margin, weights = rng.random(4)
+        metrics = {"silence_margin": margin - 0.5, "weights": 100 * weights}
+        if margin < 0.75:
+            metrics |= {"accuracy": accuracy, "spikes_per_sample": 1000 * spikes}
+            told.finish(number, **metrics)
+        else:
+            told.finish(number, stopped="silent", **metrics)
+    for figure in (
+        front_figure(problem, told.history),
+        hypervolume_figure(problem, told.history),
+    ):
+        save(figure, tmp_path / "x.png")
+    assert (tmp_path / "x.png").stat().st_size > 1000
+
+
+def test_the_picture_shows_what_the_journal_says() -> None:
+    figure = front_figure(toy_problem(), story().history)
+    beyond, front = figure.axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in front.lines}
+    assert drawn["front (2)"] == [[10.0, 0.5], [100.0, 0.9]]
+    assert drawn["dominated (0)"] == []
+    assert drawn["reference"] == [[1e4, 0.3]]
+    silent = {line.get_label(): line.get_xydata().tolist() for line in beyond.lines}
+    assert silent["beyond, trained (1)"] == [[0.2, 0.95]]
+
+
+def test_the_hypervolume_picture_has_a_step_a_trial() -> None:
+    told = story()
+    told.fail(told.propose({**POINT, "width": 40}))
+    (axes,) = hypervolume_figure(toy_problem(), told.history).axes
+    (line,) = axes.lines
+    volumes = line.get_ydata()
+    assert line.get_xdata().tolist() == [1, 2, 3, 4]
+    assert np.asarray(volumes).tolist() == pytest.approx([1.2, 1.4, 1.4, 1.4])
+
+
+def test_three_objectives_draw_the_first_two() -> None:
+    three = (
+        *toy_problem().objectives,
+        Objective(metric="weights", goal="min", reference=1e4),
+    )
+    problem = toy_problem(objectives=three)
+    told = Story(problem)
+    told.finish(
+        told.propose(POINT),
+        accuracy=0.5,
+        spikes_per_sample=2.0,
+        silence_margin=-1.0,
+        weights=5.0,
+    )
+    _, front = front_figure(problem, told.history).axes
+    assert [2.0, 0.5] in [p for line in front.lines for p in line.get_xydata().tolist()]
