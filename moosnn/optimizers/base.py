@@ -9,6 +9,7 @@ random comes from one generator a proposal, keyed by (study seed, proposal numbe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -94,7 +95,7 @@ def proposal(
     )
 
 
-def encoded(problem: Problem, params: list[Params]) -> Floats:
+def encoded(problem: Problem, params: Sequence[Params]) -> Floats:
     """Points in the unit cube, ``n x d``."""
     rows = [problem.space.encode(p) for p in params]
     return np.array(rows, dtype=float).reshape(len(rows), len(problem.space))

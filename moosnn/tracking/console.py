@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console as Terminal
 from rich.table import Table
 
-from moosnn.problem import Problem
 from moosnn.pareto.front import front_of
+from moosnn.problem import Problem
 from moosnn.tracking.summary import (
     Member,
     members,

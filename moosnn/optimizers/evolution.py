@@ -1,0 +1,227 @@
+"""Nsga2: evolution without generations, so that no worker waits for another.
+
+Knows: losses, violations, pymoo. Must not know: models of outcomes, tasks.
+
+NSGA-II [Deb2002]_ as a steady state: each proposal is one child of the best trials so
+far. pymoo's types stay inside of this file.
+
+.. [Deb2002] K. Deb, A. Pratap, S. Agarwal, T. Meyarivan. A Fast and Elitist
+   Multiobjective Genetic Algorithm: NSGA-II. IEEE TEVC 6(2), 2002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moosnn.errors import ConfigError
+from moosnn.optimizers.base import Fresh, generator, proposal
+from moosnn.optimizers.sobol import sobol_point
+from moosnn.problem import Floats, Mask, Problem
+from moosnn.space import Choice, Space, Value
+from moosnn.trial import History, Proposal, Trial
+
+if TYPE_CHECKING:
+    from pymoo.core.problem import Problem as Box
+
+_MATINGS = 64  # children that may turn out to be known before Sobol steps in
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """A survivor: its trial and its place in the tournament; smaller wins."""
+
+    trial: Trial
+    place: tuple[float, float, float]
+
+
+class Nsga2:
+    """Proposes children of the non-dominated, spread and least violating trials.
+
+    The first proposals are Sobol points. A trial whose objectives mean nothing (a
+    silent network) takes part with its violation only; one that was pruned while it
+    was feasible takes no part.
+
+    Args:
+        population_size: how many trials may become parents, >= 2.
+        initial: how many Sobol points come first; ``None`` = ``population_size``.
+        crossover_probability: of a child having two parents in its numeric
+            coordinates, in [0, 1].
+        crossover_eta: of simulated binary crossover; larger = nearer to the parents.
+        mutation_eta: of polynomial mutation; larger = smaller steps. Each coordinate
+            mutates with probability 1 / d, at least one does.
+
+    Raises:
+        ConfigError: fewer than two parents, or a negative ``initial``.
+    """
+
+    def __init__(
+        self,
+        population_size: int = 20,
+        initial: int | None = None,
+        crossover_probability: float = 0.9,
+        crossover_eta: float = 15.0,
+        mutation_eta: float = 20.0,
+    ) -> None:
+        if population_size < 2:
+            raise ConfigError(
+                f"optimizer.population_size: expected 2 or more, got {population_size}."
+            )
+        if initial is not None and initial < 0:
+            raise ConfigError(f"optimizer.initial: expected >= 0, got {initial}.")
+        self.population_size = population_size
+        self.initial = population_size if initial is None else initial
+        self.crossover_probability = crossover_probability
+        self.crossover_eta = crossover_eta
+        self.mutation_eta = mutation_eta
+
+    def propose(
+        self, problem: Problem, history: History, count: int, seed: int
+    ) -> list[Proposal]:
+        """The next children; see `Optimizer.propose`.
+
+        Origins: ``sobol`` (initial design, or nothing to breed from), ``nsga2``, and
+        ``fallback`` = a Sobol point because every child was known or inadmissible.
+        """
+        fresh = Fresh(problem, history)
+        proposals: list[Proposal] = []
+        for offset in range(count):
+            number = history.proposals + offset
+            params, origin = None, "sobol"
+            if number >= self.initial and history.done:
+                rng = generator(seed, number)
+                params, origin = self._child(problem, history, fresh, rng), "nsga2"
+                origin = "fallback" if params is None else origin
+            if params is None:
+                params = sobol_point(problem.space, fresh, seed, number)
+            if params is None:
+                break
+            fresh.take(params)
+            proposals.append(proposal(history, offset, seed, params, origin))
+        return proposals
+
+    def _child(
+        self,
+        problem: Problem,
+        history: History,
+        fresh: Fresh,
+        rng: np.random.Generator,
+    ) -> dict[str, Value] | None:
+        """A fresh child, or ``None`` after 64 matings or without parents."""
+        parents = _survivors(problem, history.done, self.population_size, rng)
+        if not parents:
+            return None
+        for _ in range(_MATINGS):
+            pair = [_tournament(parents, rng) for _ in range(2)]
+            points = np.array([_genes(problem.space, p.trial, rng) for p in pair])
+            params = problem.space.decode(self._mate(problem.space, points, rng))
+            if fresh(params):
+                return params
+        return None
+
+    def _mate(
+        self, space: Space, points: Floats, rng: np.random.Generator
+    ) -> list[float]:
+        """Crossover and mutation of two points, ``2 x d`` -> ``d``."""
+        choices = _is_choice(space)
+        child = np.where(rng.random(len(space)) < 0.5, points[0], points[1])
+        mutates = rng.random(len(space)) < 1 / len(space)
+        mutates[rng.integers(len(space))] = True
+        numeric = ~choices
+        if numeric.any():
+            child[numeric] = self._crossed(points[:, numeric], rng)
+        moved = numeric & mutates
+        if moved.any():
+            child[moved] = self._mutated(child[moved], rng)
+        reset = choices & mutates
+        child[reset] = rng.random(int(reset.sum()))
+        return [float(c) for c in child]
+
+    def _crossed(self, points: Floats, rng: np.random.Generator) -> Floats:
+        """One child by simulated binary crossover, ``2 x k`` -> ``k``."""
+        from pymoo.core.population import Population
+        from pymoo.operators.crossover.sbx import SBX
+
+        crossover = SBX(
+            prob=self.crossover_probability, eta=self.crossover_eta, n_offsprings=1
+        )
+        pair = Population.new("X", points)
+        children = crossover.do(_box(points.shape[1]), [pair], random_state=rng)
+        child: Floats = children.get("X")[0]
+        return child
+
+    def _mutated(self, point: Floats, rng: np.random.Generator) -> Floats:
+        """Polynomial mutation of every given coordinate, ``k``."""
+        from pymoo.core.population import Population
+        from pymoo.operators.mutation.pm import PM
+
+        mutation = PM(prob=1.0, prob_var=1.0, eta=self.mutation_eta)
+        children = Population.new("X", point[None])
+        children = mutation.do(_box(len(point)), children, random_state=rng)
+        child: Floats = children.get("X")[0]
+        return child
+
+
+def _box(dim: int) -> Box:
+    """The unit cube in pymoo's words."""
+    from pymoo.core.problem import Problem as Box
+
+    return Box(n_var=dim, n_obj=1, xl=np.zeros(dim), xu=np.ones(dim))
+
+
+def _is_choice(space: Space) -> Mask:
+    kinds = [isinstance(p, Choice) for p in space.parameters.values()]
+    return np.array(kinds, dtype=bool)
+
+
+def _genes(space: Space, trial: Trial, rng: np.random.Generator) -> Floats:
+    """A parent's coordinates; those of inactive parameters mean nothing: random."""
+    active = space.active(trial.proposal.params)
+    mask = np.array([name in active for name in space])
+    return np.where(mask, space.encode(trial.proposal.params), rng.random(len(space)))
+
+
+def _tournament(parents: Sequence[_Parent], rng: np.random.Generator) -> _Parent:
+    """The better of two different parents drawn at random."""
+    drawn = rng.choice(len(parents), size=min(2, len(parents)), replace=False)
+    return min([parents[int(i)] for i in drawn], key=lambda parent: parent.place)
+
+
+def _survivors(
+    problem: Problem, done: Sequence[Trial], count: int, rng: np.random.Generator
+) -> list[_Parent]:
+    """The best trials: by rank and crowding, then by violation."""
+    from pymoo.core.population import Population
+    from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+
+    feasible = [t for t in done if problem.is_feasible(t)]
+    parents: list[_Parent] = []
+    if feasible:
+        population = Population.new("F", problem.losses(feasible))
+        population.set("index", np.arange(len(feasible)))
+        best = RankAndCrowding().do(
+            _box(1), population, n_survive=count, random_state=rng
+        )
+        for index, rank, crowding in zip(
+            *best.get("index", "rank", "crowding"), strict=True
+        ):
+            parents.append(_Parent(feasible[index], (0.0, rank, -crowding)))
+    rest = _by_violation(problem, [t for t in done if not problem.is_feasible(t)])
+    return parents + rest[: max(0, count - len(parents))]
+
+
+def _by_violation(problem: Problem, trials: Sequence[Trial]) -> list[_Parent]:
+    """The violating trials among some, the least violating first.
+
+    Violations are added up relative to the largest one of each constraint.
+    """
+    violations = np.maximum(problem.violations(trials), 0.0)
+    if not violations.size:
+        return []
+    largest = violations.max(axis=0)
+    totals = (violations / np.where(largest > 0, largest, 1.0)).sum(axis=1)
+    order = [i for i in np.argsort(totals, kind="stable") if totals[i] > 0]
+    return [_Parent(trials[i], (1.0, float(totals[i]), 0.0)) for i in order]

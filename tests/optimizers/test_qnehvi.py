@@ -1,0 +1,186 @@
+"""Qnehvi: the contract, its stages, its memory, and that it searches."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from moosnn.errors import ConfigError
+from moosnn.optimizers import acquisition, qnehvi
+from moosnn.optimizers.acquisition import logei
+from moosnn.optimizers.qnehvi import Qnehvi
+from moosnn.optimizers.sobol import Sobol
+from moosnn.pareto.front import front_of
+from moosnn.tasks.analytic import AnalyticTask
+from moosnn.trial import Kind
+from tests.contracts.optimizers import SEED, OptimizerContract, toy_points
+from tests.helpers import (
+    Story,
+    append_proposal,
+    load_problem,
+    run_loop,
+    story_of,
+    toy_problem,
+)
+
+
+def quick() -> Qnehvi:
+    """Little effort, so that the contract is checked in seconds."""
+    return Qnehvi(initial=6, mc_samples=16, raw_candidates=32, restarts=2, iterations=6)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class TestContract(OptimizerContract):
+    many = 40
+
+    @pytest.fixture
+    def make(self):
+        return quick
+
+
+def test_a_cold_chain_proposes_what_the_warm_one_did() -> None:
+    """Bit for bit, through the initial design, feasibility and improvement."""
+    problem, task, warm = toy_problem(), AnalyticTask("toy_snn"), quick()
+    history = run_loop(problem, warm, task, 37, SEED)
+    proposals = [t.proposal for t in history.trials]
+    assert {"sobol", "qnehvi"} <= {p.origin for p in proposals}
+    for expected in (*proposals[6:16:4], proposals[36]):
+        prefix = history.prefix(expected.seen)
+        assert quick().propose(problem, prefix, 1, SEED) == [expected]
+        assert warm.propose(problem, prefix, 1, SEED) == [expected]
+
+
+def test_one_optimizer_serves_two_problems() -> None:
+    """The memory of fits is keyed by the problem too."""
+    problem = toy_problem()
+    other = toy_problem(constraints=())
+    story = story_of(problem, AnalyticTask("toy_snn"), toy_points(20))
+    shared = quick()
+    shared.propose(problem, story.history, 1, SEED)
+    expected = quick().propose(other, story.history, 1, SEED)
+    assert shared.propose(other, story.history, 1, SEED) == expected
+
+
+def test_it_beats_sobol() -> None:
+    problem, task = load_problem("branin_currin"), AnalyticTask("branin_currin")
+    optimizer = Qnehvi(
+        initial=8, mc_samples=32, raw_candidates=256, iterations=20, noise_share=3e-4
+    )
+    modelled = front_of(problem, run_loop(problem, optimizer, task, 30, 0).trials)
+    sobol = front_of(problem, run_loop(problem, Sobol(), task, 30, 0).trials)
+    assert modelled.hypervolume > 580
+    assert sobol.hypervolume < 480
+
+
+def test_feasibility_comes_first() -> None:
+    """From silent trials alone the search climbs out of the silent region."""
+    problem, task = toy_problem(), AnalyticTask("toy_snn")
+    silent = [[*p[:2], 0.9 + p[2] / 10, 0.9, 0.5, *p[5:]] for p in toy_points(10)]
+    story = story_of(problem, task, silent)
+    assert not problem.observed(story.history.done).any()
+    origins = []
+    for _ in range(12):
+        (proposal,) = quick().propose(problem, story.history, 1, SEED)
+        origins.append(proposal.origin)
+        story.evaluate(task, append_proposal(story, proposal))
+    assert origins[0] == "feasibility"
+    assert problem.feasible(story.history.done).any()
+    assert "qnehvi" in origins
+
+
+def test_it_avoids_where_trainings_diverge() -> None:
+    """Once failures are known, fewer proposals fail than a uniform search has."""
+    problem, task = toy_problem(), AnalyticTask("toy_snn")
+    history = run_loop(problem, quick(), task, 40, 1)
+    failed = [t.number for t in history.failed]
+    assert len([n for n in failed if n < 10]) >= 1
+    assert len([n for n in failed if n >= 20]) <= 2
+
+
+def test_pending_points_push_the_next_one_away() -> None:
+    problem, task = load_problem("branin_currin"), AnalyticTask("branin_currin")
+    points = np.random.default_rng(0).random((12, 2)).tolist()
+    story = story_of(problem, task, points)
+    (first, second) = quick().propose(problem, story.history, 2, SEED)
+    gap = np.subtract(
+        problem.space.encode(first.params), problem.space.encode(second.params)
+    )
+    assert np.abs(gap).max() > 0.02
+
+
+def test_numerical_trouble_is_a_sobol_point(monkeypatch, caplog) -> None:
+    problem, task = toy_problem(), AnalyticTask("toy_snn")
+    story = story_of(problem, task, toy_points(12))
+
+    def singular(*_: object, **__: object) -> None:
+        raise torch.linalg.LinAlgError("singular")
+
+    monkeypatch.setattr(qnehvi, "Gp", singular)
+    with caplog.at_level(logging.WARNING):
+        (proposal,) = quick().propose(problem, story.history, 1, SEED)
+    assert proposal.origin == "fallback"
+    assert "singular" in caplog.text
+
+
+def test_a_corrected_failure_is_data() -> None:
+    problem, task = toy_problem(), AnalyticTask("toy_snn")
+    story = story_of(problem, task, toy_points(12))
+    number = story.propose_at(*[0.45] * 9)
+    story.fail(number, "timeout")
+    before = quick().propose(problem, story.history, 1, SEED)
+    evaluation = task.evaluate(story.history.trial(number).proposal, None)  # type: ignore[arg-type]
+    story._add(Kind.CORRECTED, number, evaluation=evaluation.to_json())
+    after = quick().propose(problem, story.history, 1, SEED)
+    assert before != after
+
+
+def test_the_eager_kernel_compiles_nothing(monkeypatch) -> None:
+    def compiled() -> None:
+        raise AssertionError("BoTorch tried to load its kernel")
+
+    monkeypatch.setattr(logei, "_load_attempted", False)
+    problem = toy_problem()
+    story = story_of(problem, AnalyticTask("toy_snn"), toy_points(14))
+    quick().propose(problem, story.history, 1, SEED)
+    assert logei._load_attempted
+    assert logei._C is None
+
+
+def test_a_botorch_without_the_private_names_is_refused(monkeypatch) -> None:
+    monkeypatch.delattr(logei, "_load_attempted")
+    with pytest.raises(RuntimeError, match="_load_attempted"):
+        acquisition.set_kernel("eager")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kernel": "fast"},
+        {"mc_samples": 100},
+        {"raw_candidates": 1},
+        {"initial": 0},
+        {"restarts": 0},
+        {"noise_share": 0.0},
+        {"noise_share": 1.5},
+    ],
+)
+def test_a_bad_setting_is_refused(wrong) -> None:
+    with pytest.raises(ConfigError, match="optimizer"):
+        Qnehvi(**wrong)
+
+
+def test_the_initial_design_grows_with_the_space() -> None:
+    problem = toy_problem()
+    assert Qnehvi()._initial(problem) == 10
+    assert Qnehvi(initial=3)._initial(problem) == 3
+    assert Story(problem).history.proposals == 0
