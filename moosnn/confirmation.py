@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from moosnn.history import History, Kind
 from moosnn.pareto.dominance import spread
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
-from moosnn.trial import CONFIRM, Evaluation, Failure, History, Kind, Proposal, Trial
+from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal, Trial
 
 SEEDS = 3
 _STREAM = 2  # keeps these seeds apart from the trials'

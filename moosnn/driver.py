@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console as Terminal
 
 from moosnn.errors import ConfigError, StudyFolderError, nearest
+from moosnn.history import History, Kind
 from moosnn.problem import Problem
 from moosnn.runtime import files
 from moosnn.runtime.header import header, require_same
@@ -27,7 +28,6 @@ from moosnn.study import Settings, Study, is_finished
 from moosnn.tasks.base import Task
 from moosnn.tracking.console import print_front
 from moosnn.tracking.results import Results
-from moosnn.trial import History, Kind
 
 KEYS = (
     "task",
@@ -185,6 +185,9 @@ def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def _pin_threads() -> None:
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(DRIVER_THREADS)  # numpy's and scipy's linear algebra
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(DRIVER_THREADS)

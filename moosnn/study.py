@@ -25,6 +25,7 @@ from moosnn.confirmation import (
     unfinished,
 )
 from moosnn.errors import ConfigError
+from moosnn.history import CORRECTABLE, Event, History, Kind
 from moosnn.optimizers.base import Optimizer
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Problem
@@ -32,16 +33,7 @@ from moosnn.runtime.attempt import Result, result_to_json
 from moosnn.runtime.executors import Ended, Executor, Report
 from moosnn.runtime.journal import Journal
 from moosnn.tracking.tracker import Tracker
-from moosnn.trial import (
-    CORRECTABLE,
-    Evaluation,
-    Event,
-    Failure,
-    History,
-    Kind,
-    Status,
-    Trial,
-)
+from moosnn.trial import Evaluation, Failure, Status, Trial
 
 # How often a trial is given out again, by what befell it; everything else is final.
 RETRIES: Mapping[str, float] = {

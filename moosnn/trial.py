@@ -1,22 +1,17 @@
-"""What happens in a study: proposals, evaluations, failures, events and their history.
+"""What a trial is: a proposal, and the evaluation or failure that it ended with.
 
-Knows: the life of a trial and how the events of a journal add up to it.
-Must not know: objectives (what is good), files, networks, optimizers; numpy and torch.
-
-A `History` is a read-only view of the first ``n`` events of one shared, append-only
-log. ``prefix(k)`` costs nothing, so an optimizer that is a pure function of the
-history can be asked again what it would have proposed at any earlier moment.
+Knows: the four types and their JSON. Must not know: events, objectives (what is good),
+files, networks, optimizers; numpy and torch.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any
 
 from moosnn.conditions import is_number, is_value
 from moosnn.errors import DivergedError
@@ -37,26 +32,6 @@ FAILURE_KINDS = (
     "preempted",
 )
 
-# A late valid result may still supersede these: the trial itself did nothing wrong.
-CORRECTABLE = ("lost", "timeout", "preempted")
-
-
-class Kind(StrEnum):
-    """What an event says. Kinds are only ever added, never removed or renamed."""
-
-    STUDY = "study"
-    OPENED = "opened"
-    PROPOSED = "proposed"
-    SUBMITTED = "submitted"
-    REPORTED = "reported"
-    RETRIED = "retried"
-    FINISHED = "finished"
-    FAILED = "failed"
-    CORRECTED = "corrected"
-    CONFIRMING = "confirming"
-    CONFIRMED = "confirmed"
-    ENDED = "ended"
-
 
 class Status(StrEnum):
     """Where a trial stands. DONE has an evaluation, FAILED a failure, PENDING none."""
@@ -70,7 +45,12 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
-def _require_count(what: str, value: object) -> None:
+def require_count(what: str, value: object) -> None:
+    """Refuse what is no whole number >= 0.
+
+    Raises:
+        ValueError: with what was expected.
+    """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{what}: expected a whole number >= 0, got {value!r}.")
 
@@ -101,9 +81,9 @@ class Proposal:
 
     def __post_init__(self) -> None:
         for what in ("number", "seed", "seen"):
-            _require_count(what, getattr(self, what))
+            require_count(what, getattr(self, what))
         if self.repeats is not None:
-            _require_count("repeats", self.repeats)
+            require_count("repeats", self.repeats)
             if self.repeats >= self.number:
                 raise ValueError(
                     f"repeats: expected a trial before {self.number}, "
@@ -290,335 +270,3 @@ class Trial:
     def number(self) -> int:
         """The proposal's number."""
         return self.proposal.number
-
-
-_EVENT_KEYS = ("event", "number", "attempt", "time", "epoch")
-_WITHOUT_TRIAL = (Kind.STUDY, Kind.OPENED, Kind.ENDED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One line of a journal.
-
-    Attributes:
-        kind: what it says.
-        number: the trial it is about, or ``None``.
-        attempt: the attempt it is about, or ``None``.
-        time: seconds since 1970 by the driver's clock; for people, never for decisions.
-        epoch: of the driver's lease.
-        data: what the kind adds, JSON values only.
-
-    Raises:
-        ValueError: an unknown kind, a number or attempt that is not a whole number
-            >= 0, ``data`` that would overwrite another field of the line.
-    """
-
-    kind: Kind
-    number: int | None = None
-    attempt: int | None = None
-    time: float = 0.0
-    epoch: int = 0
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", Kind(self.kind))
-        for what in ("number", "attempt"):
-            if getattr(self, what) is not None:
-                _require_count(what, getattr(self, what))
-        for key in _EVENT_KEYS:
-            if key in self.data:
-                raise ValueError(f"data: {key!r} is a field of every event.")
-
-    def to_json(self) -> dict[str, Any]:
-        """One flat JSON object, read back by `from_json`."""
-        return {
-            "event": str(self.kind),
-            "number": self.number,
-            "attempt": self.attempt,
-            "time": self.time,
-            "epoch": self.epoch,
-            **self.data,
-        }
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Event:
-        """Read the JSON form.
-
-        Raises:
-            ValueError: an unknown kind, or a field of the wrong type.
-            KeyError: a field is missing.
-        """
-        return cls(
-            kind=raw["event"],
-            number=raw["number"],
-            attempt=raw["attempt"],
-            time=float(raw["time"]),
-            epoch=int(raw["epoch"]),
-            data={k: v for k, v in raw.items() if k not in _EVENT_KEYS},
-        )
-
-
-def _apply(trial: Trial | None, event: Event) -> Trial:
-    """What a trial is after one more of its events."""
-    if event.kind is Kind.PROPOSED:
-        return Trial(
-            proposal=Proposal.from_json({**event.data, "number": event.number})
-        )
-    assert trial is not None, "the log refuses an event of a trial never proposed"
-    match event.kind:
-        case Kind.SUBMITTED:
-            attempt = event.attempt or 0
-            return replace(trial, attempt=attempt, job_id=event.data.get("job_id"))
-        case Kind.FINISHED | Kind.CORRECTED:
-            return replace(
-                trial,
-                status=Status.DONE,
-                attempt=event.attempt or trial.attempt,
-                evaluation=Evaluation.from_json(event.data["evaluation"]),
-                failure=None,
-            )
-        case Kind.RETRIED:
-            return replace(trial, job_id=None)
-        case Kind.FAILED:
-            failure = Failure.from_json(event.data["failure"])
-            return replace(trial, status=Status.FAILED, failure=failure)
-        case _:
-            return trial
-
-
-def _applied(trial: Trial | None, event: Event) -> Trial:
-    """`_apply` for an event that may lack what its kind needs.
-
-    Raises:
-        ValueError: it does.
-    """
-    try:
-        return _apply(trial, event)
-    except (KeyError, TypeError, AttributeError, DivergedError) as error:
-        raise ValueError(
-            f"{event.kind} of trial {event.number}: malformed: {error!r}."
-        ) from error
-
-
-class _Log:
-    """The shared, append-only events and the indexes over them."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        # For each number the positions of its events; for each status the positions
-        # and numbers of the events that brought a trial there.
-        self.of_number: list[list[int]] = []
-        self.entered: dict[Status, tuple[list[int], list[int]]] = {
-            status: ([], []) for status in Status
-        }
-        self.trials: list[Trial] = []
-        self.past: dict[tuple[int, int], Trial] = {}
-
-    def append(self, event: Event) -> None:
-        """Add one event.
-
-        Raises:
-            ValueError: the event cannot follow the ones before it.
-        """
-        position = len(self.events)
-        if event.number is not None:
-            self._index(event, position)
-        elif event.kind not in _WITHOUT_TRIAL:
-            raise ValueError(f"{event.kind}: expected the number of a trial, got none.")
-        self.events.append(event)
-
-    def _index(self, event: Event, position: int) -> None:
-        number = event.number
-        assert number is not None
-        known = len(self.trials)
-        if event.kind is Kind.PROPOSED:
-            if number != known:
-                raise ValueError(f"expected proposal {known}, got {number}.")
-            trial = _applied(None, event)
-            self.trials.append(trial)
-            self.of_number.append([])
-            before = None
-        else:
-            if number >= known:
-                raise ValueError(f"{event.kind} of trial {number}: never proposed.")
-            before = self.trials[number]
-            self._check_end(before, event)
-            trial = _applied(before, event)
-            self.trials[number] = trial
-        self.of_number[number].append(position)
-        if before is None or before.status is not trial.status:
-            positions, numbers = self.entered[trial.status]
-            positions.append(position)
-            numbers.append(number)
-
-    @staticmethod
-    def _check_end(trial: Trial, event: Event) -> None:
-        """Every number ends once; only some failures may be corrected."""
-        if event.kind in (Kind.FINISHED, Kind.FAILED, Kind.RETRIED, Kind.SUBMITTED):
-            if trial.status is not Status.PENDING:
-                raise ValueError(
-                    f"{event.kind} of trial {trial.number}, which is {trial.status}."
-                )
-        elif event.kind is Kind.CORRECTED and (
-            trial.failure is None or trial.failure.kind not in CORRECTABLE
-        ):
-            raise ValueError(
-                f"corrected: trial {trial.number} did not fail by one of {CORRECTABLE}."
-            )
-
-    def trial_at(self, number: int, length: int) -> Trial:
-        """What a trial was after the first ``length`` events."""
-        positions = self.of_number[number]
-        count = bisect_left(positions, length)
-        if count == len(positions):
-            return self.trials[number]
-        key = (number, count)
-        if key not in self.past:
-            trial: Trial | None = None
-            for position in positions[:count]:
-                trial = _apply(trial, self.events[position])
-            assert trial is not None
-            self.past[key] = trial
-        return self.past[key]
-
-
-class History(Sequence[Event]):
-    """The first events of a journal, and the trials they add up to. Read-only.
-
-    A view of trials costs time in the number of trials, not of events.
-    """
-
-    __slots__ = ("_length", "_log")
-
-    def __init__(self, log: _Log, length: int) -> None:
-        self._log = log
-        self._length = length
-
-    @classmethod
-    def of(cls, events: Iterable[Event]) -> History:
-        """The history of some events; for a growing one see `HistoryBuilder`."""
-        builder = HistoryBuilder()
-        for event in events:
-            builder.append(event)
-        return builder.history
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, index: int) -> Event: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Event]: ...
-
-    def __getitem__(self, index: int | slice) -> Event | list[Event]:
-        if isinstance(index, slice):
-            return self._log.events[: self._length][index]
-        if not -self._length <= index < self._length:
-            raise IndexError(index)
-        return self._log.events[index % self._length]
-
-    def __iter__(self) -> Iterator[Event]:
-        for position in range(self._length):
-            yield self._log.events[position]
-
-    def prefix(self, length: int) -> History:
-        """The history when it had ``length`` events.
-
-        Raises:
-            ValueError: ``length`` is negative or lies beyond this history.
-        """
-        if not 0 <= length <= self._length:
-            raise ValueError(f"expected 0 <= length <= {self._length}, got {length}.")
-        return History(self._log, length)
-
-    @property
-    def proposals(self) -> int:
-        """How many trials were proposed; the next proposal's number."""
-        positions, _ = self._log.entered[Status.PENDING]
-        # A trial enters PENDING once, when it is proposed: numbers are dense.
-        return bisect_left(positions, self._length)
-
-    def trial(self, number: int) -> Trial:
-        """One trial by number.
-
-        Raises:
-            KeyError: it was not proposed yet.
-        """
-        self._require_proposed(number)
-        return self._log.trial_at(number, self._length)
-
-    def _require_proposed(self, number: int) -> None:
-        if not 0 <= number < self.proposals:
-            raise KeyError(number)
-
-    @property
-    def trials(self) -> list[Trial]:
-        """Every proposed trial, by number."""
-        return [self._log.trial_at(n, self._length) for n in range(self.proposals)]
-
-    def _entered(self, status: Status) -> list[Trial]:
-        positions, numbers = self._log.entered[status]
-        count = bisect_left(positions, self._length)
-        found = (self._log.trial_at(n, self._length) for n in numbers[:count])
-        return [trial for trial in found if trial.status is status]
-
-    @property
-    def done(self) -> list[Trial]:
-        """The evaluated trials, in the order in which they ended."""
-        return self._entered(Status.DONE)
-
-    @property
-    def failed(self) -> list[Trial]:
-        """The finally failed trials, in the order in which they ended."""
-        return self._entered(Status.FAILED)
-
-    @property
-    def pending(self) -> list[Trial]:
-        """The trials that have not ended, in the order in which they were proposed."""
-        return self._entered(Status.PENDING)
-
-    def of_kind(self, kind: Kind) -> list[Event]:
-        """The events of one kind, in order."""
-        return [event for event in self if event.kind is kind]
-
-    def of_number(self, number: int) -> list[Event]:
-        """The events of one trial, in order.
-
-        Raises:
-            KeyError: it was not proposed yet.
-        """
-        self._require_proposed(number)
-        positions = self._log.of_number[number]
-        count = bisect_left(positions, self._length)
-        return [self._log.events[position] for position in positions[:count]]
-
-    def attempts(self, number: int) -> int:
-        """The highest attempt number a trial was ever given, 0 if none.
-
-        Raises:
-            KeyError: it was not proposed yet.
-        """
-        return max((e.attempt or 0 for e in self.of_number(number)), default=0)
-
-
-class HistoryBuilder:
-    """The one place where a history grows: the journal holds it."""
-
-    def __init__(self) -> None:
-        self._log = _Log()
-
-    def append(self, event: Event) -> None:
-        """Add an event.
-
-        Raises:
-            ValueError: the event cannot follow the ones before it (a trial that ends
-                twice, or that was never proposed), or lacks what its kind needs; the
-                history stays as it was.
-        """
-        self._log.append(event)
-
-    @property
-    def history(self) -> History:
-        """A view of everything so far; it does not grow."""
-        return History(self._log, len(self._log.events))

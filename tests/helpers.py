@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 
 from moosnn.errors import DivergedError
+from moosnn.history import Event, History, HistoryBuilder, Kind
 from moosnn.optimizers.base import Optimizer
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.space import Space, Value
 from moosnn.tasks.base import Task
-from moosnn.trial import Evaluation, Event, Failure, History, HistoryBuilder, Kind
+from moosnn.trial import Evaluation, Failure
 
 CONF = Path(__file__).parents[1] / "conf"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from moosnn.__main__ import config_folder, main
+from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
-from moosnn.trial import Kind
 
 EXPERIMENTS = sorted(p.stem for p in (config_folder() / "experiment").glob("*.yaml"))
 

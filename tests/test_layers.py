@@ -24,6 +24,7 @@ FLOORS = {
     "parameters": 1,
     "space": 1,
     "trial": 1,
+    "history": 1,
     "problem": 2,
     "pareto/": 3,
     "snn/": 3,

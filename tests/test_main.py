@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from moosnn.__main__ import config_folder, main
+from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
-from moosnn.trial import Kind
 
 SMOKE = "+experiment=smoke"
 

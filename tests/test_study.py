@@ -12,6 +12,7 @@ import pytest
 
 from moosnn.confirmation import SEEDS, confirmed
 from moosnn.errors import ConfigError
+from moosnn.history import Event, History, Kind
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.evolution import Nsga2
 from moosnn.optimizers.sobol import Sobol
@@ -24,7 +25,7 @@ from moosnn.space import Space
 from moosnn.study import RETRIES, Settings, Study, is_finished
 from moosnn.tasks.analytic import AnalyticTask
 from moosnn.tasks.base import Context, Task
-from moosnn.trial import Evaluation, Event, Failure, History, Kind, Proposal, Trial
+from moosnn.trial import Evaluation, Failure, Proposal, Trial
 from tests.helpers import toy_problem
 
 BUDGET = 10

@@ -14,9 +14,10 @@ from typing import Protocol
 
 import numpy as np
 
+from moosnn.history import History
 from moosnn.problem import Floats, Problem
 from moosnn.space import Params
-from moosnn.trial import History, Proposal
+from moosnn.trial import Proposal
 
 _TRIAL_STREAM = 1  # keeps the seeds of trials apart from the optimizers' own draws
 

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from moosnn.errors import ConfigError
+from moosnn.history import History
 from moosnn.optimizers.base import Fresh, generator, proposal
 from moosnn.optimizers.sobol import sobol_point
 from moosnn.problem import Floats, Mask, Problem
 from moosnn.space import Choice, Space, Value
-from moosnn.trial import History, Proposal, Trial
+from moosnn.trial import Proposal, Trial
 
 if TYPE_CHECKING:
     from pymoo.core.problem import Problem as Box

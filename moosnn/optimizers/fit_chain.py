@@ -19,10 +19,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from moosnn.history import Event, History, Kind
 from moosnn.optimizers.outcomes import Block, Blocks, blocks_of, choices_of
 from moosnn.optimizers.surrogate import Hyper, fit
 from moosnn.problem import Mask, Problem
-from moosnn.trial import Event, History, Kind
 
 _DENSE = 32  # up to here every finished evaluation is a grid point
 _RATIO = 1.15

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moosnn.history import History
 from moosnn.optimizers.base import encoded
 from moosnn.problem import Floats, Mask, Problem
 from moosnn.space import Choice, Space
-from moosnn.trial import History, Trial
+from moosnn.trial import Trial
 
 VIABILITY_KINDS = frozenset({"diverged", "out_of_memory", "timeout", "crashed"})
 VIABILITY_MINIMUM = 3  # so many failures before their region is modelled

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import ConfigError, nearest
+from moosnn.history import History
 from moosnn.optimizers.acquisition import (
     NUMERICAL_ERRORS,
     improvement_score,
@@ -37,7 +38,7 @@ from moosnn.optimizers.sobol import sobol_point
 from moosnn.pareto.dominance import non_dominated
 from moosnn.problem import Floats, Problem
 from moosnn.space import Value
-from moosnn.trial import History, Proposal, Trial
+from moosnn.trial import Proposal, Trial
 
 _log = logging.getLogger(__name__)
 

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import qmc
 
+from moosnn.history import History
 from moosnn.optimizers.base import Fresh, proposal
 from moosnn.problem import Problem
 from moosnn.space import Choice, Int, Parameter, Space, Value
-from moosnn.trial import History, Proposal
+from moosnn.trial import Proposal
 
 _PROBES = 2048  # points of the sequence that are looked at for one proposal
 _GRID_LIMIT = 65_536  # a finite space up to this size is searched exhaustively

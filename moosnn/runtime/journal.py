@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from moosnn.errors import JournalError, StudyFolderError
+from moosnn.history import Event, History, HistoryBuilder, Kind
 from moosnn.runtime.lease import Lease
-from moosnn.trial import Event, History, HistoryBuilder, Kind
 
 NAME = "journal.jsonl"
 TORN_NAME = "journal.torn"

@@ -10,7 +10,8 @@ A trial has no checkpoint: a training of about a second is cheaper to run again,
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -113,14 +114,16 @@ class SnnTask:
             DivergedError: the training left the finite numbers.
             ConfigError: a parameter that no network has.
         """
-        return self._run(proposal, context, self._load().validation, "validation")
+        with _torch_threads(self._threads):
+            return self._run(proposal, context, self._load().validation, "validation")
 
     def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
         """Train with the proposal's seed and measure once on the test split.
 
         Raises as `evaluate`.
         """
-        return self._run(proposal, context, self._load().test, "test")
+        with _torch_threads(self._threads):
+            return self._run(proposal, context, self._load().test, "test")
 
     def _load(self) -> Dataset:
         return load_dataset(self._data, self._split_seed)
@@ -128,13 +131,11 @@ class SnnTask:
     def _run(
         self, proposal: Proposal, context: Context, split: Split, name: str
     ) -> Evaluation:
-        import torch
 
         from moosnn.snn.learning.bptt import fit
         from moosnn.snn.network import SpikingNetwork
 
         start = time.perf_counter()
-        torch.set_num_threads(self._threads)
         device = self._torch_device()
         genes = Genes.from_params({**DEFAULTS, **self._fixed, **proposal.params})
         data = self._load()
@@ -240,6 +241,19 @@ class SnnTask:
 def _require_at_least(name: str, value: object, low: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
         raise ConfigError(f"{name}: expected a whole number >= {low}, got {value!r}.")
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """So many threads inside; a driver that runs trials itself keeps its own number."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _generator(seed: int, purpose: int) -> torch.Generator:

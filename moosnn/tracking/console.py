@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console as Terminal
 from rich.table import Table
 
+from moosnn.history import Event, History, Kind
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.tracking.summary import (
@@ -20,7 +21,7 @@ from moosnn.tracking.summary import (
     params_text,
     range_text,
 )
-from moosnn.trial import Evaluation, Event, History, Kind, Status, Trial
+from moosnn.trial import Evaluation, Status, Trial
 
 _NUMBER_WIDTH = 8  # of a value in the table; two objectives fit 80 columns
 

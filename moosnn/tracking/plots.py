@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moosnn.history import History, Kind
 from moosnn.pareto.front import front_of, hypervolume_history
 from moosnn.problem import Floats, Objective, Problem
-from moosnn.trial import History, Kind, Trial
+from moosnn.trial import Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from moosnn.history import Event, History, Kind
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.tracking.summary import front_csv
-from moosnn.trial import Event, History, Kind
 
 FRONT_CSV = "front.csv"
 FRONT_PNG = "front.png"

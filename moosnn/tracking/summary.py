@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moosnn.confirmation import Confirmed, confirmed
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.space import Params, Space, Value
-from moosnn.trial import History, Trial
+from moosnn.trial import Trial
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from moosnn.trial import Event, History
+from moosnn.history import Event, History
 
 
 class Tracker(Protocol):

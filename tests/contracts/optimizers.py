@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from moosnn.history import History, Kind
 from moosnn.optimizers.base import Optimizer, trial_seed
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.space import Choice, Int, Space
 from moosnn.tasks.analytic import AnalyticTask
-from moosnn.trial import FAILURE_KINDS, History, Kind, Proposal
+from moosnn.trial import FAILURE_KINDS, Proposal
 from tests.helpers import Story, append_proposal, run_loop, story_of, toy_problem
 
 SEED = 3

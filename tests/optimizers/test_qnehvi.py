@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from moosnn.errors import ConfigError
+from moosnn.history import Kind
 from moosnn.optimizers import acquisition, qnehvi
 from moosnn.optimizers.acquisition import logei
 from moosnn.optimizers.qnehvi import Qnehvi
 from moosnn.optimizers.sobol import Sobol
 from moosnn.pareto.front import front_of
 from moosnn.tasks.analytic import AnalyticTask
-from moosnn.trial import Kind
 from tests.contracts.optimizers import SEED, OptimizerContract, toy_points
 from tests.helpers import (
     Story,

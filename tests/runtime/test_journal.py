@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from moosnn.errors import JournalError, StudyBusyError, StudyFolderError
+from moosnn.history import Event, Kind
 from moosnn.runtime import journal as journal_module
 from moosnn.runtime.journal import NAME, TORN_NAME, Journal, read
 from moosnn.runtime.lease import Lease
-from moosnn.trial import Evaluation, Event, Kind, Proposal
+from moosnn.trial import Evaluation, Proposal
 
 PROPOSAL = Proposal(number=0, params={"x": 1}, seed=3, origin="test", seen=1)
 

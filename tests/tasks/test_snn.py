@@ -88,6 +88,12 @@ def test_equal_seeds_give_equal_bits(tmp_path, coding):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_trial_leaves_the_driver_its_threads(tmp_path):
+    before = torch.get_num_threads()
+    evaluate(tmp_path, threads=before + 1)
+    assert torch.get_num_threads() == before
+
+
 def test_a_silent_network_is_stopped_and_judged_on_what_it_saw(tmp_path):
     done = evaluate(tmp_path, SILENT, min_updates=20)
     assert done.stopped == "silent"

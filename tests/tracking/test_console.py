@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console as Terminal
 
+from moosnn.history import Event, History, Kind
 from moosnn.tracking.console import Console
-from moosnn.trial import Event, History, Kind
 from tests.helpers import toy_problem
 from tests.tracking.test_summary import story
 

@@ -8,10 +8,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from moosnn.history import History
 from moosnn.problem import Constraint, Objective
 from moosnn.tracking.plots import front_figure, hypervolume_figure, save
 from moosnn.tracking.results import KEEP_ENDED, Results
-from moosnn.trial import History
 from tests.helpers import Story, toy_problem
 from tests.tracking.test_summary import POINT, evaluation, story
 

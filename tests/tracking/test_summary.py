@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from moosnn.history import Kind
 from moosnn.space import Space
 from moosnn.tracking.summary import (
     front_csv,
@@ -15,7 +16,7 @@ from moosnn.tracking.summary import (
     params_text,
     range_text,
 )
-from moosnn.trial import Evaluation, Failure, Kind
+from moosnn.trial import Evaluation, Failure
 from tests.helpers import Story, toy_problem
 
 POINT = {

@@ -11,19 +11,8 @@ import numpy as np
 import pytest
 
 from moosnn.errors import DivergedError
-from moosnn.trial import (
-    CORRECTABLE,
-    FAILURE_KINDS,
-    Evaluation,
-    Event,
-    Failure,
-    History,
-    HistoryBuilder,
-    Kind,
-    Proposal,
-    Status,
-    Trial,
-)
+from moosnn.history import CORRECTABLE, Event, History, HistoryBuilder, Kind
+from moosnn.trial import FAILURE_KINDS, Evaluation, Failure, Proposal, Status, Trial
 
 PROPOSAL = Proposal(
     number=3,
