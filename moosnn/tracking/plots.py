@@ -54,12 +54,20 @@ def front_figure(problem: Problem, history: History) -> Figure:
         axes.set_ylabel(_label(vertical))
     _draw_front(axes, problem, history, horizontal, vertical)
     # Below the panels: wherever a legend lay inside, some study has its front there.
-    figure.legend(loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(
+        loc="outside lower center",
+        ncols=5,
+        frameon=False,
+        fontsize="small",
+        columnspacing=1.2,
+        handletextpad=0.3,
+    )
     return figure
 
 
 def _label(objective: Objective) -> str:
-    unit = f" ({objective.unit})" if objective.unit else ""
+    told = not objective.unit or objective.unit in objective.metric
+    unit = "" if told else f" ({objective.unit})"
     better = "higher" if objective.goal == "max" else "lower"
     name = objective.metric.replace("_", " ")
     return f"{name}{unit}, {better} is better"
