@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ moosnn finds spiking neural networks that are accurate and quiet.
   python -m moosnn +experiment=nas                     the same line again: it continues
   python -m moosnn +experiment=nas optimizer=sobol study.budget=50 seed=1
 
+  --cancel      when interrupted, end what runs instead of leaving it to the next run
   --cfg job     print the config that the other words compose, and run nothing
   --version     print the version
 
@@ -30,9 +32,11 @@ Groups, chosen by group=name (an experiment by +experiment=name):
 {groups}
 Values are set by key=value, e.g. study.budget=200; conf/config.yaml lists them. The
 results lie in study_dir, by default runs/<experiment>-<optimizer>-s<seed>.
-Exit codes: 0 done, 2 a mistake or trouble with the machine, 130 interrupted.
+Exit codes: 0 done; 2 a mistake, or trouble with the machine; 130 or 143 interrupted.
 """
-INTERRUPTED = 130  # what a shell expects after Ctrl-C: 128 + SIGINT
+CANCEL = "--cancel"
+# Words such as task.stages=last: a constructor's argument need not stand in the YAML.
+_PART = re.compile(r"(task|space|problem|optimizer|executor|tracker|study)\.[^=]*=")
 
 
 def config_folder() -> Path:
@@ -56,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; ``sys.argv`` by default.
 
     Returns:
-        0, 2 after a user's mistake or the machine's trouble, 130 after Ctrl-C.
+        0, 2 after a user's mistake or the machine's trouble, 130 after Ctrl-C, 143
+        after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -69,9 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MoosnnError as error:
         print(f"moosnn: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("moosnn: interrupted; the same command continues", file=sys.stderr)
-        return INTERRUPTED
+        return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     return 0
 
 
@@ -97,44 +102,51 @@ def _run(words: Sequence[str]) -> None:
 
     # Or Hydra would print a mistake itself and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["moosnn", *words]
-    composed: list[tuple[dict[str, Any], Path]] = []
+    # Before numpy and torch are imported: two threads on a busy machine of two cores
+    # can be ten times slower than one. Workers are given their own number.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    own = [f"++{word}" if _PART.match(word) else word for word in words]
+    sys.argv = ["moosnn", *(word for word in own if word != CANCEL)]
+    composed: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     # Composing and running are apart, since Hydra prints lines of its own around a job
     # that raises.
     def keep(config: Any) -> None:  # noqa: ANN401 - Hydra's DictConfig
-        composed.append(_plain(config))
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
+
+        plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+        composed.append((plain, dict(HydraConfig.get().runtime.choices)))
 
     compose = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name="config"
     )(keep)
     try:
         compose()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(_reworded(str(error), words)) from error
-    for config, folder in composed:
-        from moosnn.driver import run
-
-        run(config, folder)
+    for config, choices in composed:
+        _drive(config, choices, cancel=CANCEL in words)
 
 
-def _plain(composed: Any) -> tuple[dict[str, Any], Path]:  # noqa: ANN401 - DictConfig
-    """The config as plain data, and its study folder."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    config = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
+def _drive(
+    config: Mapping[str, Any], choices: Mapping[str, Any], *, cancel: bool
+) -> None:
+    """Run the study of a composed config in its folder."""
     if "experiment" in config:
         name = str(config["experiment"])
         raise ConfigError(
             f"experiment: got {name!r}.{nearest(name, _choices('experiment'))}"
         )
-    choices = HydraConfig.get().runtime.choices
+    from moosnn.driver import check_keys, run
+
+    check_keys(config)
     default = (
         f"runs/{choices.get('experiment', 'study')}-{choices['optimizer']}"
         f"-s{config['seed']}"
     )
-    return config, Path(config["study_dir"] or default)
+    run(config, Path(config["study_dir"] or default), cancel=cancel)
 
 
 def _reworded(message: str, words: Sequence[str]) -> str:

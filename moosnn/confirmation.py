@@ -76,11 +76,11 @@ def chosen_members(problem: Problem, history: History, count: int | None) -> lis
     they are chosen only if no member does.
     """
     front = front_of(problem, history.done)
-    losses = np.array(front.losses).reshape(len(front.numbers), -1)
-    within = np.flatnonzero(np.all(losses < problem.reference, axis=1))
-    rows = within if len(within) else np.arange(len(losses))
-    picked = spread(losses[rows], len(rows) if count is None else count)
-    return [front.numbers[rows[row]] for row in picked]
+    members = front.within(problem) or front
+    shape = (len(members), len(problem.objectives))
+    losses = np.array(members.losses).reshape(shape)
+    rows = spread(losses, len(members) if count is None else count)
+    return [members.numbers[row] for row in rows]
 
 
 def unfinished(history: History, seed: int) -> dict[Retraining, Trial]:

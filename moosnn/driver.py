@@ -6,12 +6,15 @@ run. Must not know: hydra, how a config is composed.
 
 from __future__ import annotations
 
-import json
+import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console as Terminal
 
 from moosnn.errors import ConfigError, StudyFolderError, nearest
@@ -27,7 +30,7 @@ from moosnn.space import Space
 from moosnn.study import Settings, Study, is_finished
 from moosnn.tasks.base import Task
 from moosnn.tracking.console import print_front
-from moosnn.tracking.results import Results
+from moosnn.tracking.results import FRONT_CSV, FRONT_PNG, HYPERVOLUME_PNG, Results
 
 KEYS = (
     "task",
@@ -40,6 +43,7 @@ KEYS = (
     "seed",
     "study_dir",
 )
+INTERRUPTED = 128  # plus the signal's number: what a shell expects
 STUDY_KEYS = ("budget", "confirm")
 # The driver's numbers depend on how many threads add them up, and on a small machine
 # more than one only fight the trials for its cores.
@@ -47,18 +51,31 @@ DRIVER_THREADS = 1
 
 
 def check_keys(config: Mapping[str, Any]) -> None:
-    """Refuse keys that nobody would read.
+    """Refuse keys that nobody would read, and a config that lacks some.
 
     Raises:
         ConfigError: with the nearest key.
     """
+    _check_names("", config, KEYS)
+    for key in ("space", "problem", "study"):
+        if not isinstance(config[key], Mapping):
+            raise ConfigError(f"{key}: expected a mapping, got {config[key]!r}.")
+    _check_names("study.", config["study"], STUDY_KEYS)
+    folder = config["study_dir"]
+    if folder is not None and (not isinstance(folder, str) or not folder.strip()):
+        raise ConfigError(f"study_dir: expected a folder's name, got {folder!r}.")
+
+
+def _check_names(
+    prefix: str, config: Mapping[str, Any], known: tuple[str, ...]
+) -> None:
     for key in config:
-        if key not in KEYS:
-            raise ConfigError(f"unknown key {key!r}.{nearest(key, KEYS)}")
-    for key in config["study"]:
-        if key not in STUDY_KEYS:
-            hint = nearest(key, STUDY_KEYS)
-            raise ConfigError(f"unknown key 'study.{key}'.{hint}")
+        if key not in known:
+            hint = nearest(prefix + key, [prefix + name for name in known])
+            raise ConfigError(f"unknown key '{prefix}{key}'.{hint}")
+    for key in known:
+        if key not in config:
+            raise ConfigError(f"the config lacks the key '{prefix}{key}'.")
 
 
 def problem_of(config: Mapping[str, Any]) -> Problem:
@@ -84,37 +101,42 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     )
 
 
-def run(config: Mapping[str, Any], folder: Path) -> None:
+def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> None:
     """Run a study, or continue it, or show that it is finished.
 
     Everything that can be wrong with the config is found before anything is written.
 
     Args:
-        config: resolved, plain data, with the `KEYS`.
+        config: resolved, plain data, that `check_keys` lets pass.
         folder: of the study; made if it does not exist.
+        cancel: when interrupted, end what runs instead of leaving it to the next
+            driver.
 
     Raises:
         MoosnnError: a mistake in the config, or trouble with the folder.
     """
-    check_keys(config)
     settings = settings_of(config)
     problem = problem_of(config)
     optimizer = build(config, "optimizer")
     task: Task = build(config, "task")
-    _check_task(problem, task)
-    executor_of, tracker_of = build(config, "executor"), build(config, "tracker")
+    _check_task(problem, task, config["task"].get("fixed") or {})
+    executor = build(config, "executor")(folder=folder, task=task)
+    tracker = build(config, "tracker")(
+        folder=folder, problem=problem, budget=settings.budget
+    )
     _pin_threads()
     now = header(config, task.fingerprint(), DRIVER_THREADS)
     if _is_over(folder, problem, settings, now):
         return
     _make_folder(folder)
     with Lease.acquire(folder) as lease:
-        executor = executor_of(folder=folder, task=task)
-        tracker = tracker_of(folder=folder, problem=problem, budget=settings.budget)
+        # Once more under the lease: another driver may have been faster.
+        _differences(folder, now)
         journal = Journal(folder, lease)
         _write_config(folder, config)
         if not len(journal.history):
             journal.append(Kind.STUDY, data=now)
+        _tell_repairs(journal)
         study = Study(
             problem=problem,
             optimizer=optimizer,
@@ -123,8 +145,11 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
             trackers=[Results(folder=folder, problem=problem), tracker],
             settings=settings,
         )
-        study.run()
-    print(f"results: {folder}/front.csv, front.png, hypervolume.png")
+        with interruptible():
+            study.run(cancel=cancel)
+    names = (FRONT_CSV, FRONT_PNG, HYPERVOLUME_PNG)
+    found = [name for name in names if (folder / name).exists()]
+    print(f"results: {folder}: {', '.join(found)}")
 
 
 def _is_over(
@@ -135,34 +160,55 @@ def _is_over(
     Raises:
         JournalError: it holds the study of another config.
     """
+    for difference in _differences(folder, now):
+        print(f"note: this study was made with other {difference}")
     history = read(folder / JOURNAL).history
-    if not len(history):
-        return False
-    for difference in require_same(folder, history[0].data, now):
-        print(f"moosnn: note: this study was made with other {difference}")
     if not is_finished(problem, history, settings):
         return False
-    _show_finished(folder, problem, history, settings)
+    _show_finished(folder, problem, history)
     return True
 
 
-def _show_finished(
-    folder: Path, problem: Problem, history: History, settings: Settings
-) -> None:
+def _differences(folder: Path, now: Mapping[str, Any]) -> list[str]:
+    """What differs from the study in the folder without making it another one.
+
+    Raises:
+        JournalError: it is another one.
+    """
+    history = read(folder / JOURNAL).history
+    return require_same(folder, history[0].data, now) if len(history) else []
+
+
+def _tell_repairs(journal: Journal) -> None:
+    """What opening the journal found and mended."""
+    if journal.torn_bytes:
+        print(
+            f"note: the journal's torn tail ({journal.torn_bytes} bytes) was set aside"
+        )
+    if journal.ignored:
+        print(
+            f"note: {journal.ignored} journal lines of a superseded driver are ignored"
+        )
+
+
+def _show_finished(folder: Path, problem: Problem, history: History) -> None:
     print_front(Terminal(highlight=False), problem, history)
     print(
         f"{folder}: this study is finished. Extend it with "
-        f"study.budget={2 * settings.budget}, or start anew with another seed=… or "
+        f"study.budget={2 * history.proposals}, or start anew with another seed=… or "
         "study_dir=…."
     )
 
 
-def _check_task(problem: Problem, task: Task) -> None:
+def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
     problem.check_task(task.metrics)
-    if task.parameters is None:
-        return
     for name in problem.space:
-        if name not in task.parameters:
+        if name in fixed:
+            raise ConfigError(
+                f"task.fixed.{name}: the space searches it; take it out of one of them "
+                f"(~space.{name})."
+            )
+        if task.parameters is not None and name not in task.parameters:
             hint = nearest(name, task.parameters)
             raise ConfigError(f"space.{name}: the task has no such parameter.{hint}")
 
@@ -177,11 +223,43 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Keep the resolved config; JSON is YAML, and needs no library to be read."""
+    """Keep the resolved config, from which jobs build their task."""
     path = folder / files.CONFIG_NAME
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(config, indent=2) + "\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+        temporary.replace(path)
+    except OSError as error:
+        raise StudyFolderError(
+            f"{path}: cannot be written ({error.strerror}); make room or mend the "
+            "rights, then give the same command again."
+        ) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM end the study in order; a second one ends it at once.
+
+    Raises:
+        KeyboardInterrupt: the first one came; its argument is the signal's number.
+    """
+
+    def on_signal(number: int, _: object) -> None:
+        for each in watched:
+            signal.signal(each, lambda *_: os._exit(INTERRUPTED + number))
+        raise KeyboardInterrupt(number)
+
+    watched = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = [signal.signal(each, on_signal) for each in watched]
+    except ValueError:  # not the main thread: signals are its caller's
+        yield
+        return
+    try:
+        yield
+    finally:
+        for each, handler in zip(watched, before, strict=True):
+            signal.signal(each, handler)
 
 
 def _pin_threads() -> None:

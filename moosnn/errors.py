@@ -68,8 +68,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     Returns:
         `` Did you mean 'x'? Known: a, b, x.`` with a leading blank, so that it can
-        follow a sentence; only the list if nothing is near, only the hint if something
-        is and the list is long; `` None are known.`` if there are none.
+        follow a sentence; only the list if nothing is near. Of more than 30 names: only
+        the hint, or the first 30 and an ellipsis. `` None are known.`` if there are
+        none.
     """
     names = sorted({str(k) for k in known})
     if not names:
@@ -77,7 +78,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     folded = {n.casefold(): n for n in names}
     close = difflib.get_close_matches(str(name).casefold(), folded, n=1)
     hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
-    return f"{hint} Known: {', '.join(names)}."
+    if len(names) <= _LIST_UP_TO:
+        return f"{hint} Known: {', '.join(names)}."
+    return hint or f" Known: {', '.join(names[:_LIST_UP_TO])}, …"
 
 
 def number_hint(value: object) -> str:

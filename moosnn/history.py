@@ -149,7 +149,11 @@ def _applied(trial: Trial | None, event: Event) -> Trial:
 
 
 class _Log:
-    """The shared, append-only events and the indexes over them."""
+    """The shared, append-only events and the indexes over them.
+
+    One thread appends while others read prefixes: an index is extended before what it
+    leads to is replaced, and a reader takes the trial before it looks at the index.
+    """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -182,22 +186,21 @@ class _Log:
         if event.kind is Kind.PROPOSED:
             if number != known:
                 raise ValueError(f"expected proposal {known}, got {number}.")
-            trial = _applied(None, event)
+            before, trial = None, _applied(None, event)
+            self.of_number.append([position])
             self.trials.append(trial)
-            self.of_number.append([])
-            before = None
         else:
             if number >= known:
                 raise ValueError(f"{event.kind} of trial {number}: never proposed.")
             before = self.trials[number]
             self._check_end(before, event)
             trial = _applied(before, event)
+            self.of_number[number].append(position)
             self.trials[number] = trial
-        self.of_number[number].append(position)
         if before is None or before.status is not trial.status:
             positions, numbers = self.entered[trial.status]
-            positions.append(position)
             numbers.append(number)
+            positions.append(position)
 
     @staticmethod
     def _check_end(trial: Trial, event: Event) -> None:
@@ -216,10 +219,11 @@ class _Log:
 
     def trial_at(self, number: int, length: int) -> Trial:
         """What a trial was after the first ``length`` events."""
+        newest = self.trials[number]
         positions = self.of_number[number]
         count = bisect_left(positions, length)
         if count == len(positions):
-            return self.trials[number]
+            return newest
         key = (number, count)
         if key not in self.past:
             trial: Trial | None = None

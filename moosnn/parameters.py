@@ -3,8 +3,9 @@
 Knows: one parameter's values, its coordinate in [0, 1], its YAML form.
 Must not know: which other parameters there are; numpy and torch.
 
-Three methods are common to all: ``spell`` checks a value and gives it back in the
-parameter's own type, ``encode`` gives its coordinate, ``decode`` the value at one.
+Common to all: ``spell`` checks a value and gives it back in the parameter's own type,
+``encode`` gives its coordinate, ``decode`` the value at one; ``count`` is how many
+values there are and ``values`` gives them all.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ from moosnn.conditions import (
     when_to_config,
 )
 from moosnn.errors import SpaceError, nearest, number_hint
+from moosnn.grid import Grid, checked_grid
 
-# A double tells this many cells of the unit interval apart, on a log scale as well.
-_MOST_VALUES = 2**40
 # Larger ranges (for a log scale: high / low) overflow where they are interpolated.
 _WIDEST = 1e300
 # In steps: by how much high or a value may miss the grid, having been computed.
@@ -61,58 +61,6 @@ def _check_step(kind: str, step: object, width: float) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """The cells of the unit interval for ``low + k step``, ``0 <= k < count``.
-
-    Equally wide, or on a log scale as wide as ``low + (k ± 0.5) step`` are apart in
-    the logarithm. Everything there is relative to ``low``, which stays exact however
-    small the steps are beside it.
-    """
-
-    low: float
-    step: float
-    count: int
-    log: bool
-
-    def index(self, coordinate: float) -> int:
-        """The cell of a coordinate in [0, 1]."""
-        if self.log:
-            first, last = self._log_edges()
-            above_low = math.expm1(first + coordinate * (last - first))
-            return self._clipped(above_low * self.low / self.step)
-        return self._clipped(math.floor(coordinate * self.count))
-
-    def coordinate(self, index: int) -> float:
-        """A coordinate inside of a cell: its centre, or on a log grid its value."""
-        if self.log:
-            first, last = self._log_edges()
-            return (math.log1p(index * self.step / self.low) - first) / (last - first)
-        return (index + 0.5) / self.count
-
-    def _log_edges(self) -> tuple[float, float]:
-        # Half a step beyond either end, so that the end values get whole cells; never
-        # below half of low, which keeps the logarithm finite for any step.
-        half = self.step / self.low / 2
-        return math.log1p(-min(half, 0.5)), math.log1p((2 * self.count - 1) * half)
-
-    def nearest(self, value: float) -> int:
-        """The cell of the value that is nearest to this one."""
-        return self._clipped((value - self.low) / self.step)
-
-    def _clipped(self, index: float) -> int:
-        return round(min(max(index, 0), self.count - 1))
-
-
-def _grid(kind: str, low: float, step: float, steps: int, log: bool) -> _Grid:
-    if steps >= _MOST_VALUES:
-        raise SpaceError(
-            f"{kind}: {steps + 1} values are more than {_MOST_VALUES}, expected a "
-            "larger step, or a float without one."
-        )
-    return _Grid(low, step, steps + 1, log)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Float:
     """A real parameter in ``[low, high]``.
@@ -136,7 +84,7 @@ class Float:
     log: bool = False
     step: float | None = None
     when: When = ()
-    _cells: _Grid | None = field(init=False, repr=False, compare=False, default=None)
+    _cells: Grid | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "step"):
@@ -149,7 +97,7 @@ class Float:
         _check_step(self.kind, self.step, self.high - self.low)
         low, high, step = map(_decimal, (self.low, self.high, self.step))
         steps = int((high - low) / step + _decimal(_GRID_SLACK))
-        cells = _grid(self.kind, self.low, self.step, steps, self.log)
+        cells = checked_grid(self.kind, self.low, self.step, steps, self.log)
         object.__setattr__(self, "_cells", cells)
 
     def spell(self, value: object) -> float:
@@ -193,6 +141,15 @@ class Float:
             value = self.low + coordinate * (self.high - self.low)
         return min(max(value, self.low), self.high)
 
+    @property
+    def count(self) -> int | None:
+        """How many values there are; ``None`` = a continuum."""
+        return None if self._cells is None else self._cells.count
+
+    def values(self) -> Sequence[float]:
+        """Every value, ascending; none of a continuum."""
+        return [self._at(index) for index in range(self.count or 0)]
+
     def _at(self, index: int) -> float:
         assert self.step is not None
         value = float(_decimal(self.low) + index * _decimal(self.step))
@@ -232,7 +189,7 @@ class Int:
     log: bool = False
     step: int = 1
     when: When = ()
-    _cells: _Grid = field(init=False, repr=False, compare=False)
+    _cells: Grid = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_bounds(self.kind, self.low, self.high, self.log)
@@ -245,13 +202,17 @@ class Int:
             object.__setattr__(self, name, int(value))
         _check_step(self.kind, self.step, self.high - self.low)
         steps = (self.high - self.low) // self.step
-        cells = _grid(self.kind, self.low, self.step, steps, self.log)
+        cells = checked_grid(self.kind, self.low, self.step, steps, self.log)
         object.__setattr__(self, "_cells", cells)
 
     @property
     def count(self) -> int:
         """How many values there are."""
         return self._cells.count
+
+    def values(self) -> Sequence[int]:
+        """Every value, ascending."""
+        return range(self.low, self.high + 1, self.step)
 
     def spell(self, value: object) -> int:
         """The value as an int.
@@ -324,6 +285,15 @@ class Choice:
                 f"choice: an option is twice in {list(self.options)} (1, 1.0 and true "
                 "are equal)."
             )
+
+    @property
+    def count(self) -> int:
+        """How many options there are."""
+        return len(self.options)
+
+    def values(self) -> Sequence[Value]:
+        """Every option, in the order of the config."""
+        return self.options
 
     def spell(self, value: object) -> Value:
         """The option that equals the value.

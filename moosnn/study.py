@@ -29,6 +29,7 @@ from moosnn.history import CORRECTABLE, Event, History, Kind
 from moosnn.optimizers.base import Optimizer
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Problem
+from moosnn.proposer import Proposer
 from moosnn.runtime.attempt import Result, result_to_json
 from moosnn.runtime.executors import Ended, Executor, Report
 from moosnn.runtime.journal import Journal
@@ -44,7 +45,8 @@ RETRIES: Mapping[str, float] = {
 }
 # A study whose first trials all crash is broken, not unlucky.
 HOPELESS_CRASHES = 5
-_POLL_S = 0.02
+EXHAUSTED = "space exhausted"
+_POLL_S = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +83,12 @@ class Settings:
 
 def is_finished(problem: Problem, history: History, settings: Settings) -> bool:
     """Whether a study has nothing left to do."""
-    return (
-        len(history) > 0
-        and bool(history.of_kind(Kind.ENDED))
-        and len(history.done) + len(history.failed) >= settings.budget
-        and not unconfirmed(problem, history, settings.confirm)
-    )
+    ends = history.of_kind(Kind.ENDED)
+    if not ends or unconfirmed(problem, history, settings.confirm):
+        return False
+    ended = len(history.done) + len(history.failed)
+    exhausted = ends[-1].data["reason"] == EXHAUSTED and not history.pending
+    return exhausted or ended >= settings.budget
 
 
 class Study:
@@ -113,11 +115,14 @@ class Study:
             settings: how far to go.
         """
         self._problem = problem
-        self._optimizer = optimizer
         self._executor = executor
         self._journal = journal
         self._trackers = list(trackers)
         self._settings = settings
+        self._proposer = Proposer(
+            problem, optimizer, settings.seed, threaded=executor.ahead > 0
+        )
+        self._untold: deque[tuple[Event, History]] = deque()
         self._waiting: deque[int] = deque()
         # Attempts (number, attempt) that are retrainings; those not yet submitted.
         self._confirming: dict[tuple[int, int], Retraining] = {}
@@ -151,14 +156,16 @@ class Study:
             self._confirm()
             return self._end()
         finally:
+            self._proposer.close()
             self._executor.close(cancel=cancel)
+            self._tell()
             for tracker in list(self._trackers):
                 self._guarded(tracker, tracker.close)
 
     # ---------------------------------------------------------------- resume
 
     def _resume(self) -> None:
-        self._tell(self.history[-1])
+        self._untold.append((self.history[-1], self.history))
         pending = self.history.pending
         self._waiting.extend(t.number for t in pending if t.job_id is None)
         submitted = [t for t in pending if t.job_id is not None]
@@ -175,38 +182,50 @@ class Study:
             self._fill()
             if self._exhausted and not self.history.pending:
                 return
+            self._tell()
             self._collect()
 
     def _fill(self) -> None:
-        """Give every free slot an attempt."""
-        while self._executor.free() > 0:
-            if not self._waiting and not self._propose():
+        """Give every free slot an attempt, and have a proposal made for the next."""
+        while True:
+            if self._proposer.ready:
+                self._take_proposal()
+            while self._waiting and self._executor.free() > 0:
+                trial = self.history.trial(self._waiting.popleft())
+                if trial.status is Status.PENDING:  # else a late result has come
+                    self._submit(trial)
+            if not self._wants_proposal():
                 return
-            self._submit(self.history.trial(self._waiting.popleft()))
+            self._proposer.ask(self.history)
+            if not self._proposer.ready:
+                return
 
-    def _propose(self) -> bool:
-        """Journal one more proposal, if the budget and the space have one."""
-        history = self.history
-        if self._exhausted or history.proposals >= self._settings.budget:
-            return False
-        start = time.perf_counter()
-        proposals = self._optimizer.propose(
-            self._problem, history, 1, self._settings.seed
+    def _wants_proposal(self) -> bool:
+        wanted = self._executor.free() + self._executor.ahead
+        return (
+            not self._proposer.asked
+            and not self._exhausted
+            and self.history.proposals < self._settings.budget
+            and len(self._waiting) < wanted
         )
-        seconds = time.perf_counter() - start
-        if not proposals:
+
+    def _take_proposal(self) -> None:
+        """Journal a proposal the moment it exists."""
+        proposal, seconds = self._proposer.take()
+        if proposal is None:
             self._exhausted = True
-            return False
-        data = proposals[0].to_json()
+            return
+        data = proposal.to_json()
         number = data.pop("number")
         self._record(Kind.PROPOSED, number, data={**data, "seconds": seconds})
         self._waiting.append(number)
-        return True
 
     def _submit(self, trial: Trial) -> None:
+        """Journaled before it is given out: no attempt is ever given out twice."""
         attempt = self.history.attempts(trial.number) + 1
-        job_id = self._executor.submit(trial.proposal, attempt)
+        job_id = self._executor.reserve()
         self._record(Kind.SUBMITTED, trial.number, attempt, {"job_id": job_id})
+        self._executor.submit(trial.proposal, attempt, job_id)
 
     # ---------------------------------------------------------------- results
 
@@ -221,7 +240,7 @@ class Study:
                 self._on_report(item)
             else:
                 self._on_ended(item.number, item.attempt, self._checked(item.result))
-        if not happened:
+        if not happened and not self._proposer.ready:
             time.sleep(_POLL_S)
 
     def _checked(self, result: Result) -> Result:
@@ -289,20 +308,22 @@ class Study:
         """Retrain members of the front with new seeds; read the test split once."""
         running = set(self._confirming.values())
         missing = unconfirmed(self._problem, self.history, self._settings.confirm)
-        self._unconfirmed.extend(pair for pair in missing if pair not in running)
+        self._unconfirmed = deque(pair for pair in missing if pair not in running)
         while self._unconfirmed or self._confirming:
             while self._unconfirmed and self._executor.free() > 0:
                 self._submit_retraining(self._unconfirmed.popleft())
+            self._tell()
             self._collect()
 
     def _submit_retraining(self, retraining: Retraining) -> None:
         number, replicate = retraining
         attempt = self.history.attempts(number) + 1
         proposal = confirm_proposal(self.history, self._settings.seed, retraining)
-        job_id = self._executor.submit(proposal, attempt)
-        self._confirming[number, attempt] = retraining
+        job_id = self._executor.reserve()
         data = {"replicate": replicate, "seed": proposal.seed, "job_id": job_id}
         self._record(Kind.CONFIRMING, number, attempt, data)
+        self._confirming[number, attempt] = retraining
+        self._executor.submit(proposal, attempt, job_id)
 
     def _on_confirmed(self, ended: Ended) -> None:
         retraining = self._confirming.pop((ended.number, ended.attempt))
@@ -318,7 +339,7 @@ class Study:
     def _end(self) -> Front:
         front = front_of(self._problem, self.history.done)
         if self.history[-1].kind is not Kind.ENDED:
-            reason = "space exhausted" if self._exhausted else "budget"
+            reason = EXHAUSTED if self._exhausted else "budget"
             self._record(
                 Kind.ENDED,
                 data={
@@ -336,11 +357,15 @@ class Study:
         attempt: int | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> None:
-        self._tell(self._journal.append(kind, number, attempt, data))
+        event = self._journal.append(kind, number, attempt, data)
+        self._untold.append((event, self.history))
 
-    def _tell(self, event: Event) -> None:
-        for tracker in list(self._trackers):
-            self._guarded(tracker, partial(tracker.on_event, event, self.history))
+    def _tell(self) -> None:
+        """Tell the trackers what was journaled, once every free slot has work."""
+        while self._untold:
+            event, history = self._untold.popleft()
+            for tracker in list(self._trackers):
+                self._guarded(tracker, partial(tracker.on_event, event, history))
 
     def _guarded(self, tracker: Tracker, call: Callable[[], None]) -> None:
         """What shows a study must not stop it: a tracker that fails is left out."""

@@ -30,6 +30,16 @@ def test_nearest(name, known, expected):
     assert nearest(name, known).endswith(expected)
 
 
+def test_a_long_list_does_not_bury_the_hint():
+    names = [f"width_{k:02}" for k in range(31)]
+    hint = " Did you mean 'width_07'?"
+    assert nearest("widht_07", names) == hint
+    assert nearest("widht_07", names[:30]).startswith(f"{hint} Known: width_00, ")
+    listed = nearest("zzz", names)
+    assert listed == f" Known: {', '.join(names[:30])}, …"
+    assert nearest("zzz", names[:30]) == f" Known: {', '.join(names[:30])}."
+
+
 @pytest.mark.parametrize("text", ["1e-3", "1e3", "2.5E4", ".5e-1", "-1e5", "12", " 7 "])
 def test_a_number_hint_says_what_yaml_reads_as_that_number(text):
     assert isinstance(yaml.safe_load(repr(text)), str)

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from moosnn.__main__ import config_folder, main
+from moosnn.driver import problem_of
 from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
+from moosnn.runtime.worker import build
 
 EXPERIMENTS = sorted(p.stem for p in (config_folder() / "experiment").glob("*.yaml"))
 
@@ -40,15 +43,15 @@ def test_the_first_line_of_an_experiment_is_its_command() -> None:
         assert lines[1] == f"# python -m moosnn +experiment={name}"
 
 
-def test_both_executors_measure_the_same(tmp_path: Path) -> None:
+def test_every_executor_measures_the_same(tmp_path: Path) -> None:
     measured = []
-    for executor in ("inline", "submitit_job"):
+    for executor in ("inline", "local", "submitit_job"):
         words = ["+experiment=hpo", f"executor={executor}", "optimizer=sobol"]
         small = ["study.budget=2", "study.confirm=0", f"study_dir={executor}"]
         assert main([*words, *small]) == 0
         trials = read(tmp_path / executor / NAME).history.trials
         measured.append([dict(t.evaluation.metrics) for t in trials if t.evaluation])
-    assert measured[0] == measured[1]
+    assert measured[0] == measured[1] == measured[2]
     assert len(measured[0]) == 2
 
 
@@ -56,7 +59,7 @@ def test_the_same_seed_gives_the_same_journal_on_real_networks(tmp_path: Path) -
     journals = []
     for name in ("a", "b"):
         small = ["study.budget=4", "study.confirm=1", f"study_dir={name}"]
-        assert main(["+experiment=nas", *small]) == 0
+        assert main(["+experiment=nas", "executor=inline", *small]) == 0
         lines = (tmp_path / name / NAME).read_text().splitlines()
         journals.append([_timeless(json.loads(line)) for line in lines])
     assert journals[0] == journals[1]
@@ -67,3 +70,24 @@ def _timeless(raw: object) -> object:
         drop = ("time", "seconds")
         return {k: _timeless(v) for k, v in raw.items() if k not in drop}
     return raw
+
+
+@pytest.mark.parametrize("optimizer", ["qnehvi", "nsga2"])
+def test_replay_of_a_study_with_four_workers_is_exact(
+    optimizer: str, tmp_path: Path
+) -> None:
+    """Each proposal follows from the events it had seen, whatever the workers did."""
+    words = ["+experiment=smoke", f"optimizer={optimizer}", "executor.workers=4"]
+    small = ["study.budget=40", "study.confirm=0", "study_dir=s"]
+    assert main([*words, *small]) == 0
+    history = read(tmp_path / "s" / NAME).history
+    config = yaml.safe_load((tmp_path / "s/config.yaml").read_text())
+    problem, replayed = problem_of(config), build(config, "optimizer")
+    modelled = 0
+    for event in history.of_kind(Kind.PROPOSED):
+        seen = history.prefix(event.data["seen"])
+        assert event.number is not None
+        (again,) = replayed.propose(problem, seen, 1, config["seed"])
+        assert again == history.trial(event.number).proposal
+        modelled += again.origin != "sobol" and len(seen.pending) > 1
+    assert modelled > 10

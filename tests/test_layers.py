@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "errors": 0,
     "conditions": 1,
+    "grid": 1,
     "parameters": 1,
     "space": 1,
     "trial": 1,
@@ -35,6 +36,7 @@ FLOORS = {
     "tracking/": 5,
     "exchange/": 5,
     "confirmation": 4,
+    "proposer": 6,
     "study": 6,
     "driver": 6,
     "api": 6,

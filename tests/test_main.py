@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from moosnn.__main__ import config_folder, main
 from moosnn.history import Kind
@@ -108,8 +108,12 @@ def test_killed_in_the_middle_it_continues(tmp_path: Path) -> None:
     assert sorted(ends) == list(range(400))
 
 
-def test_interrupted_it_says_how_to_continue(tmp_path: Path) -> None:
-    words = [SMOKE, "study.budget=2000", "study_dir=s"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_interrupted_it_says_how_to_continue(
+    tmp_path: Path, number: signal.Signals, executor: str
+) -> None:
+    words = [SMOKE, "study.budget=2000", "study_dir=s", f"executor={executor}"]
     driver = subprocess.Popen(
         [sys.executable, "-m", "moosnn", *words],
         cwd=tmp_path,
@@ -121,9 +125,9 @@ def test_interrupted_it_says_how_to_continue(tmp_path: Path) -> None:
     while not (journal.exists() and journal.read_bytes().count(b"\n") > 60):
         assert driver.poll() is None
         time.sleep(0.01)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(number)
     out, err = driver.communicate(timeout=60)
-    assert driver.returncode == 130
+    assert driver.returncode == 128 + number
     assert "the same command continues" in out
     assert err == "moosnn: interrupted; the same command continues\n"
 
@@ -156,7 +160,19 @@ MISTAKES = {
     f"{SMOKE} study.budgt=3": "unknown key 'study.budgt'. Did you mean 'study.budget'?",
     f"{SMOKE} sed=3": "unknown key 'sed'. Did you mean 'seed'?",
     f"{SMOKE} +foo=1": "unknown key 'foo'. Known: ",
-    f"{SMOKE} +study.foo=1": "unknown key 'study.foo'. Known: budget, confirm.",
+    f"{SMOKE} study.foo=1": "unknown key 'study.foo'. Did you mean 'study.con",
+    f"{SMOKE} task.functin=a": "task: unknown key 'functin'. Did you mean 'function'?",
+    f"{SMOKE} executor.worker=2": "executor: unknown key 'worker'. Did you mean 'wor",
+    f"{SMOKE} executor.workers=0": "executor.workers: expected auto or a whole number",
+    f"{SMOKE} tracker.foo=1": "tracker: unknown key 'foo'.",
+    f"{SMOKE} space.depth.itn=[1,2]": "space.depth: int: unknown key 'itn'.",
+    f"{SMOKE} study=5": "study: expected a mapping, got 5.",
+    f"{SMOKE} ~study.budget": "the config lacks the key 'study.budget'.",
+    f"{SMOKE} ~seed": "the config lacks the key 'seed'.",
+    f"{SMOKE} task=null": "must be a string or a list",
+    f"{SMOKE} study_dir=5": "study_dir: expected a folder's name, got 5.",
+    f"{SMOKE} seed=1.5": "seed: expected a whole number >= 0, got 1.5.",
+    "+experiment=nas task.fixed.depth=1": "task.fixed.depth: the space searches it",
     f"{SMOKE} +task.functin=a": "task: unknown key 'functin'. Did you mean 'function'?",
     f"{SMOKE} +optimizer.foo=1": "optimizer: unknown key 'foo'.",
     f"{SMOKE} study.budget=0": "study.budget: expected a whole number >= 1, got 0.",
@@ -238,7 +254,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_resolved_config_is_kept(tmp_path: Path) -> None:
     assert main([SMOKE, "study_dir=s", "seed=7"]) == 0
-    kept = json.loads((tmp_path / "s/config.yaml").read_text())
+    kept = yaml.safe_load((tmp_path / "s/config.yaml").read_text())
     assert kept["seed"] == 7
     assert kept["task"]["function"] == "toy_snn"
     header = read(tmp_path / "s" / NAME).history[0].data

@@ -22,7 +22,7 @@ from moosnn.runtime.executors import Ended, InlineExecutor, Report
 from moosnn.runtime.journal import NAME, Journal, read
 from moosnn.runtime.lease import Lease
 from moosnn.space import Space
-from moosnn.study import RETRIES, Settings, Study, is_finished
+from moosnn.study import Settings, Study, is_finished
 from moosnn.tasks.analytic import AnalyticTask
 from moosnn.tasks.base import Context, Task
 from moosnn.trial import Evaluation, Failure, Proposal, Trial
@@ -163,7 +163,7 @@ def test_stopped_again_and_again_it_still_ends_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "often"
     for _ in range(1000):
         try:
-            # Two events a driver: enough for one more line beside `submitted`.
+            # A few events a driver: it must get further than to `submitted`.
             _, history = drive(folder, CountingTask(), Sobol(), events=4)
             break
         except StoppedError:
@@ -233,6 +233,37 @@ def test_confirmation_uses_new_seeds_and_is_seen_by_no_optimizer(
         assert searched is not None
         values = {*found.values("accuracy"), searched.metrics["accuracy"]}
         assert len(values) > 1
+
+
+class AlwaysSilentTask(CountingTask):
+    """Every network is silent."""
+
+    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
+        return Evaluation(metrics={"silence_margin": 2.0}, stopped="silent")
+
+
+def test_a_study_without_a_front_ends(tmp_path: Path) -> None:
+    front, history = drive(tmp_path, AlwaysSilentTask(), Sobol())
+    assert front.numbers == ()
+    assert history[-1].kind is Kind.ENDED
+    assert is_finished(toy_problem(), history, SETTINGS)
+
+
+def test_a_lost_retraining_is_confirmed_once_although_the_study_is_extended(
+    tmp_path: Path,
+) -> None:
+    _, whole = drive(tmp_path / "whole", CountingTask(), Sobol())
+    first = next(i for i, e in enumerate(whole) if e.kind is Kind.CONFIRMING)
+    folder = tmp_path / "stopped"
+    with pytest.raises(StoppedError):
+        drive(folder, CountingTask(), Sobol(), events=first + 1)
+    more = Settings(budget=2 * BUDGET, seed=3, confirm=2)
+    _, history = drive(folder, CountingTask(), Sobol(), settings=more)
+    told = Counter(
+        (e.number, e.data["replicate"]) for e in history.of_kind(Kind.CONFIRMED)
+    )
+    assert set(told.values()) == {1}
+    assert all(len(found.evaluations) == SEEDS for found in confirmed(history).values())
 
 
 @pytest.mark.parametrize(("confirm", "members"), [(0, 0), (1, 1), (None, 3)])
@@ -320,6 +351,7 @@ def test_a_space_that_is_exhausted_ends_the_study(tmp_path: Path) -> None:
     _, history = drive(tmp_path, Small(), Sobol(), settings=settings, problem=problem)
     assert len(history.done) == 4
     assert history[-1].data["reason"] == "space exhausted"
+    assert is_finished(problem, history, settings)
 
 
 class ScriptedExecutor:
@@ -329,12 +361,16 @@ class ScriptedExecutor:
         self.script = script
         self.submitted: list[tuple[int, int]] = []
 
-    def free(self) -> int:
-        return 1 if len(self.submitted) < 2 else 0
+    ahead = 0
 
-    def submit(self, proposal: Proposal, attempt: int) -> str:
+    def free(self) -> int:
+        return 1
+
+    def reserve(self) -> str:
+        return f"job-{len(self.submitted)}"
+
+    def submit(self, proposal: Proposal, attempt: int, job_id: str) -> None:
         self.submitted.append((proposal.number, attempt))
-        return f"job-{proposal.number}-{attempt}"
 
     def poll(self) -> list[Report | Ended]:
         return self.script.pop(0)
@@ -422,14 +458,18 @@ def test_a_lost_trial_is_given_out_again_under_a_new_attempt(tmp_path: Path) -> 
 
 
 def test_the_first_valid_result_of_any_attempt_wins(tmp_path: Path) -> None:
+    """A result of the attempt that was given up, before and after it is repeated."""
     lost = Failure(kind="lost", message="gone")
-    study, _ = drive_script(
-        tmp_path,
-        [[end(0, 1, lost)], [end(0, 1, good(0.9))]],
-        budget=1,
-    )
-    (trial,) = study.history.done
-    assert trial.attempt == 1
+    for name, script in (
+        ("after", [[end(0, 1, lost)], [end(0, 1, good(0.9))]]),
+        ("before", [[end(0, 1, lost), end(0, 1, good(0.9))]]),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        study, executor = drive_script(folder, script, budget=1)
+        (trial,) = study.history.done
+        assert trial.attempt == 1
+        assert len(executor.submitted) == (2 if name == "after" else 1)
 
 
 def test_reports_of_a_superseded_attempt_are_dropped(tmp_path: Path) -> None:
@@ -491,11 +531,6 @@ def test_a_tracker_that_fails_does_not_stop_the_study(
 def test_settings_out_of_range(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Settings(**wrong)
-
-
-def test_only_known_failures_are_retried() -> None:
-    kinds = {Failure(kind=kind, message="").kind for kind in RETRIES}
-    assert kinds == {"crashed", "out_of_memory", "lost", "preempted"}
 
 
 def test_a_trial_knows_when_it_waits(tmp_path: Path) -> None:

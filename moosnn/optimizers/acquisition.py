@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from moosnn.errors import ConfigError
 from moosnn.optimizers.posterior import Conditional, Surrogates
 from moosnn.optimizers.search import Score
 
@@ -63,12 +64,12 @@ def set_kernel(kernel: str) -> None:
         kernel: ``"eager"`` or ``"fused"``.
 
     Raises:
-        RuntimeError: BoTorch no longer has the private names this relies on.
+        ConfigError: BoTorch no longer has the private names this relies on.
     """
     names = ("_load_attempted", "_C", "_try_load_fused_kernel")
     missing = [name for name in names if not hasattr(logei, name)]
     if missing:
-        raise RuntimeError(
+        raise ConfigError(
             f"BoTorch has no {', '.join(missing)} in {logei.__name__}: this version of "
             "it cannot be told which kernel to use. Install botorch 0.18."
         )
@@ -165,7 +166,8 @@ def _promising(
     """The observed points that any of 256 posterior samples has on the feasible front.
 
     What BoTorch's ``prune_inferior_points_multi_objective`` does, with a seed of its
-    own. If no point is on any front, the one of the largest mean excess is kept.
+    own. If no point is on any front, the one whose means violate and fall short of the
+    reference least in sum is kept.
     """
     posterior = _Joint(surrogates).posterior(observed)
     sampler = SobolQMCNormalSampler(torch.Size([_PRUNING_SAMPLES]), seed=seed + 1)

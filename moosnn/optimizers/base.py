@@ -9,14 +9,17 @@ random comes from one generator a proposal, keyed by (study seed, proposal numbe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from moosnn.conditions import is_number
+from moosnn.errors import ConfigError, number_hint
 from moosnn.history import History
-from moosnn.problem import Floats, Problem
-from moosnn.space import Params
+from moosnn.problem import Floats, Mask, Problem
+from moosnn.space import Choice, Params, Space
 from moosnn.trial import Proposal
 
 _TRIAL_STREAM = 1  # keeps the seeds of trials apart from the optimizers' own draws
@@ -100,3 +103,38 @@ def encoded(problem: Problem, params: Sequence[Params]) -> Floats:
     """Points in the unit cube, ``n x d``."""
     rows = [problem.space.encode(p) for p in params]
     return np.array(rows, dtype=float).reshape(len(rows), len(problem.space))
+
+
+def choices_of(space: Space) -> Mask:
+    """Which coordinates are choices, ``d``."""
+    kinds = [isinstance(p, Choice) for p in space.parameters.values()]
+    return np.array(kinds, dtype=bool)
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Refuse an optimizer's argument that is not a whole number >= ``least``.
+
+    Raises:
+        ConfigError: for a text, a boolean and 3.0 as well.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(
+            f"optimizer.{name}: expected a whole number >= {least}, got {value!r}."
+            f"{number_hint(value)}"
+        )
+
+
+def require_number(
+    name: str, value: object, least: float, most: float = math.inf
+) -> None:
+    """Refuse an optimizer's argument that is not a finite number in [least, most].
+
+    Raises:
+        ConfigError: for a text and a boolean as well.
+    """
+    if not (is_number(value) and least <= value <= most):
+        span = f">= {least}" if most == math.inf else f"in [{least}, {most}]"
+        raise ConfigError(
+            f"optimizer.{name}: expected a number {span}, got {value!r}."
+            f"{number_hint(value)}"
+        )

@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moosnn.errors import ConfigError
 from moosnn.history import History
-from moosnn.optimizers.base import Fresh, generator, proposal
+from moosnn.optimizers.base import (
+    Fresh,
+    choices_of,
+    generator,
+    proposal,
+    require_number,
+    require_whole,
+)
 from moosnn.optimizers.sobol import sobol_point
-from moosnn.problem import Floats, Mask, Problem
-from moosnn.space import Choice, Space, Value
+from moosnn.problem import Floats, Problem
+from moosnn.space import Space, Value
 from moosnn.trial import Proposal, Trial
 
 if TYPE_CHECKING:
@@ -48,15 +54,17 @@ class Nsga2:
 
     Args:
         population_size: how many trials may become parents, >= 2.
-        initial: how many Sobol points come first; ``None`` = ``population_size``.
+        initial: how many Sobol points come first, >= 0; ``None`` =
+            ``population_size``.
         crossover_probability: of a child having two parents in its numeric
             coordinates, in [0, 1].
-        crossover_eta: of simulated binary crossover; larger = nearer to the parents.
-        mutation_eta: of polynomial mutation; larger = smaller steps. Each coordinate
-            mutates with probability 1 / d, at least one does.
+        crossover_eta: of simulated binary crossover, >= 0; larger = nearer to the
+            parents.
+        mutation_eta: of polynomial mutation, >= 0; larger = smaller steps. Each
+            coordinate mutates with probability 1 / d, at least one does.
 
     Raises:
-        ConfigError: fewer than two parents, or a negative ``initial``.
+        ConfigError: an argument that is not a number of its range.
     """
 
     def __init__(
@@ -67,12 +75,11 @@ class Nsga2:
         crossover_eta: float = 15.0,
         mutation_eta: float = 20.0,
     ) -> None:
-        if population_size < 2:
-            raise ConfigError(
-                f"optimizer.population_size: expected 2 or more, got {population_size}."
-            )
-        if initial is not None and initial < 0:
-            raise ConfigError(f"optimizer.initial: expected >= 0, got {initial}.")
+        require_whole("population_size", population_size, 2)
+        require_whole("initial", 0 if initial is None else initial, 0)
+        require_number("crossover_probability", crossover_probability, 0, 1)
+        require_number("crossover_eta", crossover_eta, 0)
+        require_number("mutation_eta", mutation_eta, 0)
         self.population_size = population_size
         self.initial = population_size if initial is None else initial
         self.crossover_probability = crossover_probability
@@ -127,7 +134,7 @@ class Nsga2:
         self, space: Space, points: Floats, rng: np.random.Generator
     ) -> list[float]:
         """Crossover and mutation of two points, ``2 x d`` -> ``d``."""
-        choices = _is_choice(space)
+        choices = choices_of(space)
         child = np.where(rng.random(len(space)) < 0.5, points[0], points[1])
         mutates = rng.random(len(space)) < 1 / len(space)
         mutates[rng.integers(len(space))] = True
@@ -171,11 +178,6 @@ def _box(dim: int) -> Box:
     from pymoo.core.problem import Problem as Box
 
     return Box(n_var=dim, n_obj=1, xl=np.zeros(dim), xu=np.ones(dim))
-
-
-def _is_choice(space: Space) -> Mask:
-    kinds = [isinstance(p, Choice) for p in space.parameters.values()]
-    return np.array(kinds, dtype=bool)
 
 
 def _genes(space: Space, trial: Trial, rng: np.random.Generator) -> Floats:

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from moosnn.history import Event, History, Kind
-from moosnn.optimizers.outcomes import Block, Blocks, blocks_of, choices_of
+from moosnn.optimizers.base import choices_of
+from moosnn.optimizers.outcomes import Block, Blocks, blocks_of
 from moosnn.optimizers.surrogate import Hyper, fit
 from moosnn.problem import Mask, Problem
 

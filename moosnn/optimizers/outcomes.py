@@ -16,8 +16,7 @@ import numpy as np
 
 from moosnn.history import History
 from moosnn.optimizers.base import encoded
-from moosnn.problem import Floats, Mask, Problem
-from moosnn.space import Choice, Space
+from moosnn.problem import Floats, Problem
 from moosnn.trial import Trial
 
 VIABILITY_KINDS = frozenset({"diverged", "out_of_memory", "timeout", "crashed"})
@@ -103,9 +102,3 @@ def _block(
     sd = np.where(sd > 1e-12 * np.maximum(1.0, np.abs(mean)), sd, 1.0)
     points = encoded(problem, [dict(t.proposal.params) for t in trials])
     return Block(points, (values - mean) / sd, (zero - mean) / sd)
-
-
-def choices_of(space: Space) -> Mask:
-    """Which coordinates are choices, ``d``."""
-    kinds = [isinstance(p, Choice) for p in space.parameters.values()]
-    return np.array(kinds, dtype=bool)

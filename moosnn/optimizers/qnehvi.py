@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moosnn.errors import ConfigError, nearest
+from moosnn.conditions import is_number
+from moosnn.errors import ConfigError, nearest, number_hint
 from moosnn.history import History
 from moosnn.optimizers.acquisition import (
     NUMERICAL_ERRORS,
@@ -28,14 +29,21 @@ from moosnn.optimizers.acquisition import (
     quiet,
     set_kernel,
 )
-from moosnn.optimizers.base import Fresh, encoded, generator, proposal
+from moosnn.optimizers.base import (
+    Fresh,
+    choices_of,
+    encoded,
+    generator,
+    proposal,
+    require_whole,
+)
 from moosnn.optimizers.feasibility import feasibility_score
 from moosnn.optimizers.fit_chain import FitChain, started
-from moosnn.optimizers.outcomes import blocks_of, choices_of
+from moosnn.optimizers.outcomes import blocks_of
 from moosnn.optimizers.posterior import Gp, Surrogates
 from moosnn.optimizers.search import Effort, Score, best_point
 from moosnn.optimizers.sobol import sobol_point
-from moosnn.pareto.dominance import non_dominated
+from moosnn.pareto.front import front_of
 from moosnn.problem import Floats, Problem
 from moosnn.space import Value
 from moosnn.trial import Proposal, Trial
@@ -57,9 +65,9 @@ class Qnehvi:
     Args:
         initial: how many Sobol points come first, >= 1; ``None`` = half the number of
             parameters, 10 at least.
-        mc_samples: posterior samples of the expected improvement, a power of two.
+        mc_samples: posterior samples of the expected improvement, a power of two >= 2.
         raw_candidates: points that are scored before the best are improved, a power
-            of two.
+            of two >= 2.
         restarts: how many are improved, >= 1.
         iterations: steps of that improvement, >= 1.
         noise_share: what share of an outcome's variance is expected to be noise, in
@@ -69,8 +77,8 @@ class Qnehvi:
             whole study: they differ in the last bits.
 
     Raises:
-        ConfigError: a number that is too small or not a power of two, an unknown
-            kernel.
+        ConfigError: a number that is too small, not whole or not a power of two; an
+            unknown kernel.
     """
 
     def __init__(
@@ -88,20 +96,15 @@ class Qnehvi:
             raise ConfigError(
                 f"optimizer.kernel: got {kernel!r}.{nearest(kernel, KERNELS)}"
             )
-        for name, number in (("mc_samples", mc_samples), ("raw", raw_candidates)):
-            if number < 2 or number & (number - 1):
-                raise ConfigError(
-                    f"optimizer.{name}: expected a power of two, got {number}."
-                )
-        least = min(1 if initial is None else initial, restarts, iterations)
-        if least < 1:
+        _require_power_of_two("mc_samples", mc_samples)
+        _require_power_of_two("raw_candidates", raw_candidates)
+        require_whole("initial", 1 if initial is None else initial, 1)
+        require_whole("restarts", restarts, 1)
+        require_whole("iterations", iterations, 1)
+        if not (is_number(noise_share) and 0 < noise_share <= 1):
             raise ConfigError(
-                "optimizer: expected 1 or more, got "
-                f"{initial=}, {restarts=}, {iterations=}."
-            )
-        if not 0 < noise_share <= 1:
-            raise ConfigError(
-                f"optimizer.noise_share: expected 0 < share <= 1, got {noise_share}."
+                "optimizer.noise_share: expected a number in (0, 1], got "
+                f"{noise_share!r}.{number_hint(noise_share)}"
             )
         self.initial = initial
         self.mc_samples = mc_samples
@@ -115,9 +118,10 @@ class Qnehvi:
     ) -> list[Proposal]:
         """The next points; see `Optimizer.propose`.
 
-        Origins: ``sobol`` (initial design, or nothing finished), ``feasibility``,
-        ``qnehvi``, and ``fallback`` = a Sobol point after numerical trouble, or
-        because every candidate was known or inadmissible.
+        Origins: ``sobol`` (initial design, or nothing that a model could learn from:
+        nothing finished, or neither an objective nor a constraint measured and fewer
+        than 3 failures), ``feasibility``, ``qnehvi``, and ``fallback`` = a Sobol point
+        after numerical trouble, or because every candidate was known or inadmissible.
         """
         fresh = Fresh(problem, history)
         proposals: list[Proposal] = []
@@ -150,13 +154,15 @@ class Qnehvi:
         fresh: Fresh,
         rng: np.random.Generator,
     ) -> tuple[dict[str, Value] | None, str]:
-        """A point from the models and its origin; no point = numerical trouble."""
+        """A point from the models and its origin; no point = a Sobol point's origin."""
         set_kernel(self.kernel)
         pending = [dict(t.proposal.params) for t in history.pending] + waiting
         awaited = torch.as_tensor(encoded(problem, pending)) if pending else None
         try:
             with quiet():
                 surrogates = self._surrogates(problem, history)
+                if surrogates is None:
+                    return None, "sobol"
                 good = _good(problem, history.done)
                 if good:
                     origin, bases = "qnehvi", encoded(problem, _points(good))
@@ -174,7 +180,8 @@ class Qnehvi:
             params = None
         return params, origin if params is not None else "fallback"
 
-    def _surrogates(self, problem: Problem, history: History) -> Surrogates:
+    def _surrogates(self, problem: Problem, history: History) -> Surrogates | None:
+        """The models of whatever was measured; ``None`` = nothing was."""
         fits = self._chain.fits(problem, history)
         blocks, choices = blocks_of(problem, history), choices_of(problem.space)
         pairs = [
@@ -183,6 +190,8 @@ class Qnehvi:
             (blocks.viability, fits.viability),
         ]
         known = [(block, fit) for block, fit in pairs if block is not None]
+        if not known:
+            return None
         return Surrogates(
             gps=tuple(
                 Gp(b, started(f, b, self.noise_share), choices) for b, f in known
@@ -205,6 +214,12 @@ class Qnehvi:
         return improvement_score(surrogates, points, pending, self.mc_samples, seed)
 
 
+def _require_power_of_two(name: str, number: int) -> None:
+    require_whole(name, number, 2)
+    if number & (number - 1):
+        raise ConfigError(f"optimizer.{name}: expected a power of two, got {number}.")
+
+
 def _feasibility(
     problem: Problem, history: History, surrogates: Surrogates, pending: Tensor | None
 ) -> tuple[Score, Floats]:
@@ -219,11 +234,8 @@ def _feasibility(
 
 def _good(problem: Problem, done: list[Trial]) -> list[Trial]:
     """The front of the feasible trials that dominate the reference."""
-    feasible = [t for t in done if problem.is_feasible(t)]
-    losses = problem.losses(feasible)
-    better = np.flatnonzero((losses < problem.reference).all(axis=1))
-    front = better[non_dominated(losses[better])]
-    return [feasible[i] for i in front]
+    front = front_of(problem, done).within(problem)
+    return [t for t in done if t.number in front]
 
 
 def _points(trials: list[Trial]) -> list[dict[str, Value]]:

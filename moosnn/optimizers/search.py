@@ -19,8 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import qmc
 from torch import Tensor
 
-from moosnn.optimizers.base import Fresh, point_key
-from moosnn.optimizers.outcomes import choices_of
+from moosnn.optimizers.base import Fresh, choices_of, point_key
 from moosnn.problem import Floats, Mask
 from moosnn.space import Choice, Int, Params, Space, Value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import qmc
@@ -17,7 +17,7 @@ from scipy.stats import qmc
 from moosnn.history import History
 from moosnn.optimizers.base import Fresh, proposal
 from moosnn.problem import Problem
-from moosnn.space import Choice, Int, Parameter, Space, Value
+from moosnn.space import Space, Value
 from moosnn.trial import Proposal
 
 _PROBES = 2048  # points of the sequence that are looked at for one proposal
@@ -77,19 +77,7 @@ def grid(space: Space) -> Iterator[dict[str, Value]]:
 
     A point may come more than once, if parameters are conditional.
     """
-    values = [_values(parameter) for parameter in space.parameters.values()]
-    if math.prod(len(v) or math.inf for v in values) <= _GRID_LIMIT:
-        for combination in itertools.product(*values):
+    parameters = space.parameters.values()
+    if math.prod(p.count or math.inf for p in parameters) <= _GRID_LIMIT:
+        for combination in itertools.product(*(p.values() for p in parameters)):
             yield space.canonical(dict(zip(space, combination, strict=True)))
-
-
-def _values(parameter: Parameter) -> Sequence[Value]:
-    """What a parameter can be; empty if that is a continuum."""
-    if isinstance(parameter, Choice):
-        return parameter.options
-    if isinstance(parameter, Int):
-        return range(parameter.low, parameter.high + 1, parameter.step)
-    if parameter.step is None:
-        return ()
-    count = math.floor((parameter.high - parameter.low) / parameter.step + 1e-9) + 1
-    return [parameter.low + k * parameter.step for k in range(count)]

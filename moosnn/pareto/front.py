@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,22 @@ class Front:
 
     def __contains__(self, number: object) -> bool:
         return number in self.numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def within(self, problem: Problem) -> Front:
+        """The members that are better than the problem's reference in every objective.
+
+        They make up the whole hypervolume.
+        """
+        reference = problem.reference
+        keep = [i for i, row in enumerate(self.losses) if np.all(row < reference)]
+        return replace(
+            self,
+            numbers=tuple(self.numbers[i] for i in keep),
+            losses=tuple(self.losses[i] for i in keep),
+        )
 
 
 def front_of(problem: Problem, trials: Sequence[Trial]) -> Front:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import moocore
 import numpy as np
 
-from moosnn.pareto.dominance import dominates, non_dominated
+from moosnn.pareto.dominance import dominates
 from moosnn.problem import Floats
 
 
@@ -57,15 +57,3 @@ def hypervolume_trace(losses: Floats, reference: Floats) -> Floats:
                 volume = hypervolume(front, reference)
         trace[index] = volume
     return trace
-
-
-def exclusive(losses: Floats, reference: Floats) -> Floats:
-    """How much of the hypervolume each row alone is responsible for, ``n``."""
-    total = hypervolume(losses, reference)
-    keep = non_dominated(losses) if len(losses) else np.zeros(0, dtype=bool)
-    return np.array(
-        [
-            total - hypervolume(np.delete(losses, i, axis=0), reference) if k else 0.0
-            for i, k in enumerate(keep)
-        ]
-    )

@@ -5,6 +5,7 @@ Knows: tasks, exceptions, the attempt's folder. Must not know: who asked for it.
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from moosnn.errors import DivergedError, MoosnnError, ReleasedError
-from moosnn.runtime.files import LOG_NAME, attempt_folder
+from moosnn.runtime.files import ERROR_NAME, attempt_folder
 from moosnn.tasks.base import Task
 from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal
 
@@ -35,7 +36,14 @@ class AttemptContext:
         self._on_report = on_report
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
-        """See `tasks.base.Context.report`."""
+        """See `tasks.base.Context.report`.
+
+        Raises:
+            DivergedError: a metric is not finite.
+        """
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"step {step}: {name} is {value}")
         return self._on_report(step, metrics)
 
     def preempted(self) -> bool:
@@ -74,7 +82,7 @@ def run_attempt(
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        log = folder / LOG_NAME
+        log = folder / ERROR_NAME
         log.write_text(traceback.format_exc())
         return Failure(
             kind=_kind(error),

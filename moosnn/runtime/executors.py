@@ -54,12 +54,25 @@ class Ended:
 class Executor(Protocol):
     """Runs attempts. Built by a factory ``(folder, task) -> Executor``."""
 
+    @property
+    def ahead(self) -> int:
+        """How many proposals should wait for a free slot; 0 = each is made for one."""
+        ...
+
     def free(self) -> int:
         """How many attempts could start at once."""
         ...
 
-    def submit(self, proposal: Proposal, attempt: int) -> str:
-        """Take an attempt; a job id."""
+    def reserve(self) -> str:
+        """The job id of a free slot, for the next `submit`.
+
+        Asked for before, so that an attempt is journaled before anyone can run it:
+        then no attempt is ever given out twice.
+        """
+        ...
+
+    def submit(self, proposal: Proposal, attempt: int, job_id: str) -> None:
+        """Take an attempt into a reserved slot."""
         ...
 
     def poll(self) -> list[Report | Ended]:
@@ -103,14 +116,22 @@ class InlineExecutor:
         self._lost: list[Ended] = []
         self._stopping: set[int] = set()
 
+    @property
+    def ahead(self) -> int:
+        """None: a proposal made while a trial runs here could not be made sooner."""
+        return 0
+
     def free(self) -> int:
         """One, unless an attempt waits to be run."""
         return 0 if self._waiting or self._lost else 1
 
-    def submit(self, proposal: Proposal, attempt: int) -> str:
+    def reserve(self) -> str:
+        """There is only one slot."""
+        return "inline"
+
+    def submit(self, proposal: Proposal, attempt: int, job_id: str) -> None:
         """Take an attempt; it runs in the next `poll`."""
         self._waiting.append((proposal, attempt))
-        return f"inline-{proposal.number}-{attempt}"
 
     def poll(self) -> list[Report | Ended]:
         """Run the attempt that waits, to its end."""

@@ -2,8 +2,10 @@
 
 Knows: names and atomic replacement. Must not know: what the files mean.
 
-``inbox/`` the driver to a job, ``outbox/`` a job to the driver, ``jobs/`` submitit's
-own files, ``trials/<number>/<attempt>/`` what an attempt writes.
+``inbox/<worker>/`` the driver to a worker, ``outbox/`` workers to the driver,
+``workers/`` who they are and that they live, ``jobs/`` submitit's own files,
+``trials/<number>/<attempt>/`` what an attempt writes. Each file has one writer and one
+reader, and appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -18,19 +20,32 @@ from typing import Any
 CONFIG_NAME = "config.yaml"
 INBOX = "inbox"
 OUTBOX = "outbox"
+WORKERS = "workers"
 JOBS = "jobs"
 TRIALS = "trials"
 
+# In a worker's inbox: take nothing more, end when idle.
+STOP_WORKER = "stop"
+
 # Inside of an attempt's folder.
-LOG_NAME = "error.log"
-PROCESS_NAME = "process.json"
+ERROR_NAME = "error.log"
+OUTPUT_NAME = "output.log"
 REPORT_NAME = "report.json"
-STOP_NAME = "stop"
+STOP_TRIAL = "stop"
 
 
 def message_name(number: int, attempt: int) -> str:
-    """The name of an attempt's file in ``inbox/`` and ``outbox/``."""
+    """The name of an attempt's file in an inbox and in the outbox."""
     return f"{number:06d}-{attempt}.json"
+
+
+def attempt_of(name: str) -> tuple[int, int] | None:
+    """The number and attempt of a message's name, or ``None`` if it is none."""
+    stem, _, ending = name.partition(".")
+    number, _, attempt = stem.partition("-")
+    if ending != "json" or not (number.isdigit() and attempt.isdigit()):
+        return None
+    return int(number), int(attempt)
 
 
 def attempt_folder(study_folder: Path, number: int, attempt: int) -> Path:
@@ -38,12 +53,32 @@ def attempt_folder(study_folder: Path, number: int, attempt: int) -> Path:
     return study_folder / TRIALS / f"{number:06d}" / str(attempt)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Publish a JSON file whole or not at all, durably."""
+def worker_file(study_folder: Path, worker: str) -> Path:
+    """Which process a worker is; touched once a second while it lives."""
+    return study_folder / WORKERS / f"{worker}.json"
+
+
+def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Publish a JSON file whole or not at all.
+
+    Args:
+        path: its folder is made if it does not exist.
+        content: finite numbers only.
+        durable: it survives a crash of the machine once this returns.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with temporary.open("w") as file:
         json.dump(content, file, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def read_json(path: Path) -> Any | None:  # noqa: ANN401 - whatever the file holds
+    """A file that is published by replacement, or ``None`` if there is none."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None

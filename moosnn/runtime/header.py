@@ -48,7 +48,9 @@ def header(
         ``threads``, ``kernel``, ``machine``.
     """
     identity = {key: config[key] for key in IDENTITY}
-    spelled = json.dumps([identity, dict(fingerprint)], sort_keys=True)
+    # The order of the parameters is the order of the coordinates: it counts.
+    ordered = {**identity, "space": list(identity["space"].items())}
+    spelled = json.dumps([ordered, dict(fingerprint)], sort_keys=True)
     return {
         "config": identity,
         "digest": hashlib.sha256(spelled.encode()).hexdigest(),

@@ -129,7 +129,8 @@ class Journal:
             _put_aside(self.path, contents.whole_bytes)
         self._builder = HistoryBuilder()
         if len(contents.history):
-            self._write(Event(kind=Kind.OPENED, time=clock(), epoch=lease.epoch))
+            opened = Event(kind=Kind.OPENED, time=clock(), epoch=lease.epoch)
+            _append_durably(self.path, _line(opened))
         self._builder, self.ignored, _ = _read(self.path)
 
     @property
@@ -160,15 +161,17 @@ class Journal:
             epoch=self._lease.epoch,
             data=data or {},
         )
+        line = _line(event)
         # Validates first. Should the write fail, the driver ends and this history with
         # it: nobody else has seen the event.
         self._builder.append(event)
-        self._write(event)
+        _append_durably(self.path, line)
         return event
 
-    def _write(self, event: Event) -> None:
-        line = json.dumps(event.to_json(), allow_nan=False, separators=(",", ":"))
-        _append_durably(self.path, line.encode() + b"\n")
+
+def _line(event: Event) -> bytes:
+    text = json.dumps(event.to_json(), allow_nan=False, separators=(",", ":"))
+    return text.encode() + b"\n"
 
 
 def _append_durably(path: Path, data: bytes) -> None:

@@ -15,6 +15,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -164,8 +165,10 @@ class Lease:
         """Give the study back; harmless if it was taken over."""
         self._stop.set()
         self._heart.join(timeout=HEARTBEAT_S)
-        if _newest(self._folder) == self.epoch:
-            _write(_path(self._folder, self.epoch), {"released": True})
+        # On a full disk it stays as it is: the holder is dead all the same.
+        with suppress(OSError):
+            if _newest(self._folder) == self.epoch:
+                _write(_path(self._folder, self.epoch), {"released": True})
 
     def __enter__(self) -> Lease:
         return self
@@ -186,16 +189,6 @@ class Lease:
             except OSError:
                 # Gone or not writable: `check` and the journal will tell.
                 continue
-
-
-def holder_of(study_folder: Path) -> Process | None:
-    """The driver that holds a study and is not known to be dead, or ``None``."""
-    folder = study_folder / FOLDER
-    newest = _newest(folder)
-    if not newest:
-        return None
-    process, alive = _state(folder, newest)
-    return process if alive else None
 
 
 def _path(folder: Path, epoch: int) -> Path:

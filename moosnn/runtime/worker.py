@@ -1,26 +1,40 @@
-"""What runs inside of a job: build the task, run one attempt, publish its result.
+"""The warm child of a worker: builds the task once, then runs attempt after attempt.
 
-Knows: the study folder's files and how a config becomes a task. Must not know: the
-journal, optimizers, the driver. Nothing of the study lives in a pickle: a job carries
-a path and two numbers.
+Knows: how a config becomes its parts, attempts, the study folder's files. Must not
+know: the journal, optimizers, who supervises it. Nothing of a study lives in a pickle:
+all it is told are a folder and, a line on standard input each, the names of messages.
+
+On the status pipe it writes a line a step: ``ready`` (the task is built), ``start``,
+``done`` or, if the attempt started other processes, ``done forked``.
 """
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
 import json
-import re
+import os
+import signal
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
 from typing import Any, cast
 
-from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
+import yaml
+
+from moosnn.errors import ConfigError, StudyFolderError, nearest
 from moosnn.runtime import files
 from moosnn.runtime.attempt import result_to_json, run_attempt
-from moosnn.runtime.lease import Process
-from moosnn.tasks.base import Task
-from moosnn.trial import Proposal
+from moosnn.tasks.base import Context, Task
+from moosnn.trial import Evaluation, Proposal
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# What the driver, not the config, gives to a part that is built later.
+_GIVEN = ("folder", "task", "problem", "budget", "terminal")
+_FORKS = frozenset(
+    {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -29,12 +43,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         StudyFolderError: there is none.
     """
-    from omegaconf import OmegaConf
-
     path = folder / files.CONFIG_NAME
-    if not path.is_file():
-        raise StudyFolderError(f"{folder}: holds no study: no {path.name} in it.")
-    return cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(path)))
+    try:
+        config = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise StudyFolderError(f"{folder}: holds no study: no {path.name}.") from error
+    return cast("dict[str, Any]", config)
 
 
 def build(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - what it names
@@ -55,41 +69,147 @@ def build(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - what it
     if not isinstance(part, Mapping) or "_target_" not in part:
         raise ConfigError(f"{key}: expected a mapping with a _target_, got {part!r}.")
     try:
+        _check_arguments(key, part)
         return instantiate(dict(part), _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
-        if isinstance(cause, MoosnnError):
-            raise cause from None
-        raise ConfigError(f"{key}: {_instantiation_text(part, error)}") from error
+        if cause is None or isinstance(cause, ImportError | AttributeError):
+            text = " ".join(str(error).split())
+            raise ConfigError(f"{key}: {text}") from error
+        raise cause from None
 
 
-def _instantiation_text(part: Mapping[str, Any], error: Exception) -> str:
-    """Why a part could not be built, in one line."""
+def _check_arguments(key: str, part: Mapping[str, Any]) -> None:
+    """Refuse what a constructor does not take; also of a part that is built later.
+
+    Raises:
+        ConfigError: with the nearest name.
+    """
     from hydra.utils import get_object
 
-    text = " ".join(str(error.__cause__ or error).split())
-    if not re.search(r"unexpected keyword argument|takes no arguments", text):
-        return text
-    parameters = signature(get_object(part["_target_"])).parameters
-    known = [name for name in parameters if name != "self"]
-    unknown = next(k for k in part if not k.startswith("_") and k not in known)
-    return f"unknown key {unknown!r}.{nearest(unknown, known)}"
+    try:
+        parameters = signature(get_object(part["_target_"])).parameters.values()
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise ConfigError(f"{key}._target_: {part['_target_']}: {text}") from error
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    known = [p.name for p in parameters]
+    for name in part:
+        if not name.startswith("_") and name not in known:
+            names = [k for k in known if k not in _GIVEN or "_partial_" not in part]
+            raise ConfigError(f"{key}: unknown key {name!r}.{nearest(name, names)}")
 
 
-def run_job(folder: str, number: int, attempt: int) -> None:
-    """The body of a job: ``inbox`` to ``outbox``."""
-    study = Path(folder)
+class _Unbuilt:
+    """Stands for a task that could not be built: each attempt fails with the reason."""
+
+    metrics: tuple[str, ...] = ()
+    parameters = None
+
+    def __init__(self, reason: Exception) -> None:
+        self._reason = reason
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
+        """Fail."""
+        raise self._reason
+
+    confirm = evaluate
+
+
+def _task(folder: Path) -> Task:
+    try:
+        return cast("Task", build(read_config(folder), "task"))
+    except Exception as error:
+        return _Unbuilt(error)
+
+
+def run_message(task: Task, study: Path, message: Path) -> None:
+    """One attempt, from its message in the inbox to its result in the outbox."""
+    pid = os.getpid()
+    named = files.attempt_of(message.name)
+    assert named is not None, message
+    number, attempt = named
     own = files.attempt_folder(study, number, attempt)
-    files.write_json(own / files.PROCESS_NAME, asdict(Process.current()))
-    name = files.message_name(number, attempt)
-    message = json.loads((study / files.INBOX / name).read_text())
-    proposal = Proposal.from_json(message["proposal"])
+    proposal = Proposal.from_json(json.loads(message.read_text())["proposal"])
 
     def on_report(step: int, metrics: Mapping[str, float]) -> bool:
         report = {"step": step, "metrics": dict(metrics)}
-        files.write_json(own / files.REPORT_NAME, report)
-        return (own / files.STOP_NAME).exists()
+        files.write_json(own / files.REPORT_NAME, report, durable=False)
+        return (own / files.STOP_TRIAL).exists()
 
-    task: Task = build(read_config(study), "task")
     result = run_attempt(task, proposal, study, attempt, on_report)
-    files.write_json(study / files.OUTBOX / name, result_to_json(result))
+    if os.getpid() != pid:
+        os._exit(1)  # a fork of the trial that came back here: it has no say
+    files.write_json(study / files.OUTBOX / message.name, result_to_json(result))
+
+
+def _die_with(supervisor: int) -> None:
+    """Ask the kernel to end this process with its supervisor (Linux)."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return  # elsewhere the end of standard input tells, after the trial
+    if os.getppid() != supervisor:
+        os._exit(1)  # it died before the kernel was asked
+
+
+def _redirect(log: Path) -> None:
+    """Everything that is printed from here on, native code included, goes to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def main(folder: str, status: int, supervisor: int) -> None:
+    """Serve attempts until standard input ends.
+
+    Args:
+        folder: the study folder.
+        status: file descriptor of the status pipe.
+        supervisor: process id of whoever started this.
+    """
+    _die_with(supervisor)
+    faulthandler.enable()
+    pid = os.getpid()
+    forked = False
+
+    def on_audit(event: str, _: tuple[Any, ...]) -> None:
+        nonlocal forked
+        forked = forked or event in _FORKS
+
+    def say(word: str) -> None:
+        if os.getpid() == pid:
+            os.write(status, f"{word}\n".encode())
+
+    study = Path(folder)
+    task = _task(study)
+    sys.addaudithook(on_audit)
+    say("ready")
+    for line in sys.stdin:
+        message = Path(line.rstrip("\n"))
+        named = files.attempt_of(message.name)
+        assert named is not None, message
+        log = files.attempt_folder(study, *named) / files.OUTPUT_NAME
+        _redirect(log)
+        forked = False
+        say("start")
+        run_message(task, study, message)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if log.stat().st_size == 0:
+            log.unlink()
+        say("done forked" if forked else "done")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -40,7 +40,7 @@ from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
 from moosnn.trial import Evaluation, Proposal
 
-_C2_RADIUS = 0.2  # of the feasible balls around the ends and the middle of the front
+_C2_RADIUS = 0.2  # of the feasible balls around the ends of the front
 
 # The invented network: constants that make its front look like one of real networks.
 _INPUT_DRIVE = 0.9  # mean input of a stage relative to its threshold's unit
@@ -159,8 +159,10 @@ def c2dtlz2(point: list[float]) -> dict[str, float]:
         point: two or more numbers in [0, 1].
 
     Returns:
-        ``f1``, ``f2``, and ``c2``: <= 0 in one of three balls of radius 0.2 around the
-        ends and the middle of the unconstrained front.
+        ``f1``, ``f2``, and ``c2``: <= 0 in one of three balls around the ends (radius
+        0.2) and the middle of the unconstrained front. As in BoTorch, the square of 0.2
+        is subtracted once for each objective in the middle, where pymoo subtracts it
+        once: that ball has radius sqrt(0.08) = 0.28.
     """
     distance = 1 + sum((x - 0.5) ** 2 for x in point[1:])
     angle = point[0] * math.pi / 2

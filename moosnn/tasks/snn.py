@@ -61,7 +61,8 @@ class SnnTask:
         min_updates: a training is not stopped as silent before, >= 0.
         stages: ``"all"``, or ``"last"`` = silence is judged before the read-out only.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:0"``, … or ``"auto"``.
-        threads: of torch, >= 1. Equal seeds give equal bits with equal threads.
+        threads: of torch, >= 1; ``None`` = as many as the executor gave the trial.
+            Equal seeds give equal bits with equal threads.
 
     Raises:
         ConfigError: an unknown name or a value outside of its range.
@@ -81,12 +82,12 @@ class SnnTask:
         min_updates: int = 100,
         stages: str = "all",
         device: str = "cpu",
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         check_dataset(data)
         _require_at_least("split_seed", split_seed, 0)
         _require_at_least("min_updates", min_updates, 0)
-        _require_at_least("threads", threads, 1)
+        _require_at_least("threads", 1 if threads is None else threads, 1)
         kinds = ("auto", "cpu", "cuda")
         if device.partition(":")[0] not in kinds:
             raise ConfigError(f"device: got {device!r}.{nearest(device, kinds)}")
@@ -154,7 +155,7 @@ class SnnTask:
         )
         if result.stopped == "silent":
             recent = result.recent.to(device)
-            inputs, labels = inputs[recent], labels[recent]
+            inputs, labels, name = inputs[recent], labels[recent], "train"
         else:
             inputs, labels = _tensors(split, device)
         metrics, sems = self._measured(network, inputs, labels, seed, result)
@@ -244,10 +245,13 @@ def _require_at_least(name: str, value: object, low: int) -> None:
 
 
 @contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
+def _torch_threads(count: int | None) -> Iterator[None]:
     """So many threads inside; a driver that runs trials itself keeps its own number."""
     import torch
 
+    if count is None:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -31,10 +31,11 @@ _DPI = 120
 def front_figure(problem: Problem, history: History) -> Figure:
     """The front in its first two objectives, and what lies beyond the edge.
 
-    The right panel holds the observed trials: the front, dominated ones, the
-    reference. The left panel, grey, holds those that a constraint voided (the silent
-    ones): further left = further beyond the edge. A voided trial that was stopped
-    before its accuracy was measured is a tick at the bottom.
+    The right panel holds the observed trials: the front, dominated ones, those that
+    violate a constraint which does not void, the reference. The left panel, grey, holds
+    those that a constraint voided (the silent ones): further left = further beyond the
+    edge. A voided trial that was stopped before its accuracy was measured is a tick at
+    the bottom.
 
     Args:
         problem: with two or more objectives; of more, the first two are drawn.
@@ -90,26 +91,17 @@ def _draw_front(
 ) -> None:
     done = history.done
     front = front_of(problem, done)
-    observed = [t for t in done if problem.is_observed(t)]
-    dominated = [t for t in observed if t.number not in front]
-    # Sorted along the horizontal axis, so that the steps run along it.
-    on_front = sorted(
-        (t for t in observed if t.number in front),
-        key=lambda t: horizontal.loss(_values([t], horizontal.metric)[0]),
-    )
     if horizontal.scale == "log":
         axes.set_xscale("log")
     if vertical.scale == "log":
         axes.set_yscale("log")
-    axes.plot(
-        _clipped(dominated, horizontal),
-        _values(dominated, vertical.metric),
-        marker="o",
-        color=_DOMINATED,
-        alpha=0.6,
-        linestyle="none",
-        markersize=5,
-        label=f"dominated ({len(dominated)})",
+    observed = [t for t in done if problem.is_observed(t)]
+    others = [t for t in observed if t.number not in front]
+    _draw_others(axes, problem, others, horizontal, vertical)
+    # Sorted along the horizontal axis, so that the steps run along it.
+    on_front = sorted(
+        (t for t in observed if t.number in front),
+        key=lambda t: horizontal.loss(_values([t], horizontal.metric)[0]),
     )
     x, y = _clipped(on_front, horizontal), _values(on_front, vertical.metric)
     axes.step(x, y, where="post", color=_FRONT, linewidth=1, alpha=0.7)
@@ -126,6 +118,32 @@ def _draw_front(
     axes.set_xlabel(_label(horizontal))
     axes.set_title(f"front, hypervolume {front.hypervolume:.3f}", loc="left")
     axes.grid(alpha=0.25)
+
+
+def _draw_others(
+    axes: Axes,
+    problem: Problem,
+    others: Sequence[Trial],
+    horizontal: Objective,
+    vertical: Objective,
+) -> None:
+    """The observed trials that are not on the front, and why they are not."""
+    infeasible = [t for t in others if not problem.is_feasible(t)]
+    dominated = [t for t in others if problem.is_feasible(t)]
+    kinds = [(dominated, "dominated", "o", _DOMINATED)]
+    if infeasible:
+        kinds.insert(0, (infeasible, "infeasible", "^", _SILENT))
+    for trials, name, marker, color in kinds:
+        axes.plot(
+            _clipped(trials, horizontal),
+            _values(trials, vertical.metric),
+            marker=marker,
+            color=color,
+            alpha=0.6,
+            linestyle="none",
+            markersize=5,
+            label=f"{name} ({len(trials)})",
+        )
 
 
 def _clipped(trials: Sequence[Trial], objective: Objective) -> Floats:

@@ -10,7 +10,6 @@ Markdown for docs/benchmarks.md.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import resource
@@ -22,6 +21,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import yaml
 
 from moosnn.driver import problem_of
 from moosnn.history import History, Kind
@@ -45,7 +45,7 @@ class Run:
 
     def hypervolumes(self) -> np.ndarray:
         """After each ended trial."""
-        config = json.loads((self.folder / "config.yaml").read_text())
+        config = yaml.safe_load((self.folder / "config.yaml").read_text())
         ends = (Kind.FINISHED, Kind.FAILED)
         trials = [
             self.history.trial(e.number)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +27,7 @@ class ScriptedTask:
     def fingerprint(self) -> Mapping[str, str]:
         return {}
 
-    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
+    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:  # noqa: PLR0912 - a list of deeds
         deed = proposal.params["deed"]
         (context.workdir / "was_here").write_text(str(context.attempt))
         match deed:
@@ -47,8 +50,29 @@ class ScriptedTask:
                     time.sleep(0.2)
             case "die":
                 os._exit(7)
+            case "segfault":
+                ctypes.string_at(0)
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
             case "sleep":
                 time.sleep(60)
+            case "hang":
+                ctypes.CDLL(None).sleep(60)  # native code: Python gets no turn
+            case "eat":
+                held = bytearray(400 * 1024 * 1024)
+                held[::4096] = b"x" * len(held[::4096])
+                time.sleep(60)
+            case "print":
+                for _ in range(100):
+                    print("x" * 1024 * 1024)
+                time.sleep(60)
+            case "fork":
+                if os.fork() == 0:
+                    time.sleep(60)
+            case "fork_and_return":
+                os.fork()
+            case "leave":
+                subprocess.Popen(["sleep", "60"])
             case _:
                 pass
         return Evaluation(metrics={"value": float(proposal.seed)})
@@ -76,12 +100,19 @@ def until_ended(executor: Executor, count: int = 1) -> tuple[list[Report], list[
     return reports, ends
 
 
+def give(executor: Executor, proposal: Proposal, attempt: int = 1) -> str:
+    """Reserve a slot and fill it, as a study does."""
+    job_id = executor.reserve()
+    executor.submit(proposal, attempt, job_id)
+    return job_id
+
+
 class ExecutorContract:
     """Subclasses give ``make``, a fixture that builds an executor for a folder."""
 
     def end_of(self, make: Callable[[], Executor], deed: str) -> Evaluation | Failure:
         executor = make()
-        executor.submit(proposal_of(deed), 1)
+        give(executor, proposal_of(deed))
         _, (ended,) = until_ended(executor)
         executor.close(cancel=True)
         assert (ended.number, ended.attempt) == (0, 1)
@@ -91,8 +122,7 @@ class ExecutorContract:
         executor = make()
         assert executor.free() >= 1
         before = executor.free()
-        job_id = executor.submit(proposal_of("succeed"), 1)
-        assert job_id
+        assert give(executor, proposal_of("succeed"), 1)
         assert executor.free() == before - 1
         _, (ended,) = until_ended(executor)
         assert isinstance(ended.result, Evaluation)
@@ -116,7 +146,7 @@ class ExecutorContract:
         }
         executor = make()
         for number, (deed, (kind, message)) in enumerate(expected.items()):
-            executor.submit(proposal_of(deed, number), 1)
+            give(executor, proposal_of(deed, number), 1)
             _, (ended,) = until_ended(executor)
             assert isinstance(ended.result, Failure)
             assert (ended.result.kind, ended.result.message) == (kind, message)
@@ -126,7 +156,7 @@ class ExecutorContract:
 
     def test_reports_come_in_order(self, make: Callable[[], Executor]) -> None:
         executor = make()
-        executor.submit(proposal_of("report"), 1)
+        give(executor, proposal_of("report"), 1)
         reports, (ended,) = until_ended(executor)
         steps = [report.step for report in reports]
         assert steps == sorted(set(steps))
@@ -140,7 +170,7 @@ class ExecutorContract:
         self, make: Callable[[], Executor]
     ) -> None:
         executor = make()
-        executor.submit(proposal_of("report", number=4), 1)
+        give(executor, proposal_of("report", number=4), 1)
         executor.stop(4)
         executor.stop(99)
         _, (ended,) = until_ended(executor)
@@ -150,7 +180,7 @@ class ExecutorContract:
 
     def test_confirm_reads_the_test_split(self, make: Callable[[], Executor]) -> None:
         executor = make()
-        executor.submit(proposal_of("succeed", origin="confirm"), 2)
+        give(executor, proposal_of("succeed", origin="confirm"), 2)
         _, (ended,) = until_ended(executor)
         assert ended.attempt == 2
         assert isinstance(ended.result, Evaluation)

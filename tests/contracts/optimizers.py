@@ -184,6 +184,15 @@ class OptimizerContract:
             story.evaluate(task, number)
         self.ask(make, story, problem)
 
+    @pytest.mark.parametrize("stopped", ["pruned", "silent"])
+    def test_no_constraint_and_every_trial_stopped(self, make, stopped) -> None:
+        """Trials ended, and nothing is known of any of them."""
+        problem = toy_problem(constraints=())
+        story = Story(problem)
+        for point in toy_points(STARTED):
+            story.finish(story.propose_at(*point), stopped=stopped)
+        self.ask(make, story, problem)
+
     @pytest.mark.parametrize("count", [1, 3])
     def test_one_and_three_objectives(self, make, count) -> None:
         objectives = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -61,7 +62,31 @@ def test_origins() -> None:
     assert origins == ["sobol"] * 4 + ["nsga2"] * 5
 
 
-@pytest.mark.parametrize("wrong", [{"population_size": 1}, {"initial": -1}])
-def test_a_bad_size_is_refused(wrong) -> None:
-    with pytest.raises(ConfigError, match="optimizer"):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"population_size": 1},
+        {"population_size": "20"},
+        {"population_size": 20.0},
+        {"population_size": True},
+        {"initial": -1},
+        {"initial": 1.5},
+        {"crossover_probability": 1.1},
+        {"crossover_probability": "0.9"},
+        {"crossover_eta": -1},
+        {"crossover_eta": math.inf},
+        {"mutation_eta": -0.1},
+        {"mutation_eta": True},
+    ],
+)
+def test_a_bad_setting_is_refused(wrong) -> None:
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=rf"^optimizer\.{name}: [^\n]*$"):
         Nsga2(**wrong)
+
+
+def test_the_ends_of_the_ranges_are_allowed() -> None:
+    for extreme in (0, 1):
+        optimizer = Nsga2(2, 0, extreme, crossover_eta=0, mutation_eta=0)
+        history = run_loop(toy_problem(), optimizer, AnalyticTask("toy_snn"), 6, 0)
+        assert "nsga2" in {t.proposal.origin for t in history.trials}

@@ -15,6 +15,8 @@ from moosnn.optimizers.acquisition import logei
 from moosnn.optimizers.qnehvi import Qnehvi
 from moosnn.optimizers.sobol import Sobol
 from moosnn.pareto.front import front_of
+from moosnn.problem import Objective, Problem
+from moosnn.space import Float, Space
 from moosnn.tasks.analytic import AnalyticTask
 from tests.contracts.optimizers import SEED, OptimizerContract, toy_points
 from tests.helpers import (
@@ -158,7 +160,7 @@ def test_the_eager_kernel_compiles_nothing(monkeypatch) -> None:
 
 def test_a_botorch_without_the_private_names_is_refused(monkeypatch) -> None:
     monkeypatch.delattr(logei, "_load_attempted")
-    with pytest.raises(RuntimeError, match="_load_attempted"):
+    with pytest.raises(ConfigError, match="_load_attempted"):
         acquisition.set_kernel("eager")
 
 
@@ -166,21 +168,54 @@ def test_a_botorch_without_the_private_names_is_refused(monkeypatch) -> None:
     "wrong",
     [
         {"kernel": "fast"},
+        {"kernel": 1},
         {"mc_samples": 100},
+        {"mc_samples": "64"},
         {"raw_candidates": 1},
+        {"raw_candidates": 256.0},
         {"initial": 0},
+        {"initial": True},
         {"restarts": 0},
+        {"restarts": 2.5},
+        {"iterations": "1e2"},
         {"noise_share": 0.0},
         {"noise_share": 1.5},
+        {"noise_share": "0.1"},
     ],
 )
 def test_a_bad_setting_is_refused(wrong) -> None:
-    with pytest.raises(ConfigError, match="optimizer"):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=rf"^optimizer\.{name}: [^\n]*$"):
         Qnehvi(**wrong)
 
 
-def test_the_initial_design_grows_with_the_space() -> None:
-    problem = toy_problem()
-    assert Qnehvi()._initial(problem) == 10
-    assert Qnehvi(initial=3)._initial(problem) == 3
-    assert Story(problem).history.proposals == 0
+def test_without_anything_to_learn_from_it_proposes_sobol_points() -> None:
+    """Until three failures tell it where not to go."""
+    problem = toy_problem(constraints=())
+    story = Story(problem)
+    for point in toy_points(8):
+        story.finish(story.propose_at(*point), stopped="pruned")
+    (proposal,) = quick().propose(problem, story.history, 1, SEED)
+    (expected,) = Sobol().propose(problem, story.history, 1, SEED)
+    assert (proposal.params, proposal.origin) == (expected.params, "sobol")
+    for point in np.random.default_rng(1).random((3, 9)).tolist():
+        story.fail(story.propose_at(*point))
+    (proposal,) = quick().propose(problem, story.history, 1, SEED)
+    assert proposal.origin == "feasibility"
+
+
+@pytest.mark.parametrize(
+    ("initial", "dimensions", "expected"), [(None, 2, 10), (None, 24, 12), (3, 24, 3)]
+)
+def test_the_initial_design_grows_with_the_space(initial, dimensions, expected) -> None:
+    space = Space({f"x{i}": Float(low=0, high=1) for i in range(dimensions)})
+    problem = Problem(
+        space=space, objectives=(Objective(metric="y", goal="min", reference=99),)
+    )
+    optimizer = Qnehvi(initial, mc_samples=2, raw_candidates=2, iterations=1)
+    story, origins = Story(problem), []
+    for number in range(expected + 1):
+        (proposal,) = optimizer.propose(problem, story.history, 1, SEED)
+        origins.append(proposal.origin)
+        story.finish(append_proposal(story, proposal), y=float(number))
+    assert origins == ["sobol"] * expected + ["qnehvi"]

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from moosnn.optimizers.acquisition import _Joint
+from moosnn.optimizers.base import choices_of
 from moosnn.optimizers.fit_chain import FitChain, _grid_points
-from moosnn.optimizers.outcomes import Block, _compressed, blocks_of, choices_of
+from moosnn.optimizers.outcomes import Block, _compressed, blocks_of
 from moosnn.optimizers.posterior import Conditional, Gp, Surrogates
 from moosnn.optimizers.surrogate import (
     Hyper,

@@ -64,6 +64,23 @@ def test_members_beyond_the_reference_add_nothing() -> None:
     front = front_of(toy_problem(), story.history.trials)
     assert front.numbers == (0,)
     assert front.hypervolume == 0.0
+    assert len(front.within(toy_problem())) == 0
+
+
+def test_within_are_the_members_that_beat_the_reference() -> None:
+    story = told(
+        good(0.9, 1e5),  # too loud
+        good(0.8, 1000.0),
+        good(0.5, 100.0),
+        good(0.3, 10.0),  # on the reference
+        good(0.4, 500.0),  # dominated
+    )
+    front = front_of(toy_problem(), story.history.trials)
+    assert front.numbers == (0, 1, 2, 3)
+    within = front.within(toy_problem())
+    assert within.numbers == (1, 2)
+    assert within.losses == front.losses[1:3]
+    assert within.hypervolume == front.hypervolume > 0
 
 
 @pytest.mark.parametrize(

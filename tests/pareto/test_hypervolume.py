@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from moosnn.pareto.hypervolume import exclusive, hypervolume, hypervolume_trace
+from moosnn.pareto.hypervolume import hypervolume, hypervolume_trace
 
 
 def by_inclusion_exclusion(losses: np.ndarray, reference: np.ndarray) -> float:
@@ -70,14 +70,3 @@ def test_trace_is_the_hypervolume_of_every_prefix(objectives) -> None:
 
 def test_trace_of_nothing() -> None:
     assert hypervolume_trace(np.empty((0, 2)), np.ones(2)).tolist() == []
-
-
-def test_exclusive_is_what_is_lost_without_a_point() -> None:
-    losses = np.array([[0.0, 0.5], [0.5, 0.0], [0.5, 0.5], [2.0, 2.0]])
-    assert exclusive(losses, np.ones(2)) == pytest.approx([0.25, 0.25, 0.0, 0.0])
-    assert exclusive(np.empty((0, 2)), np.ones(2)).tolist() == []
-
-
-def test_copies_have_nothing_exclusive() -> None:
-    losses = np.array([[0.25, 0.25], [0.25, 0.25]])
-    assert exclusive(losses, np.ones(2)) == pytest.approx([0.0, 0.0])

@@ -1,32 +1,85 @@
-"""Both executors against the contract, and what is special about each."""
+"""Every executor against the contract, and what is special about the workers."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from moosnn.errors import ConfigError
-from moosnn.runtime import jobs
+from moosnn.errors import ConfigError, StudyFolderError
+from moosnn.runtime import files, pilots
 from moosnn.runtime.executors import Executor, InlineExecutor
-from moosnn.runtime.jobs import SubmititJobExecutor
+from moosnn.runtime.lease import Lease, Process
+from moosnn.runtime.pilots import PilotExecutor
 from moosnn.trial import Evaluation, Failure, Trial
 from tests.contracts.executors import (
     ExecutorContract,
     ScriptedTask,
+    give,
     proposal_of,
     scripted_config,
     until_ended,
 )
+
+Make = Callable[..., PilotExecutor]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(json.dumps(scripted_config()))
     return tmp_path
+
+
+def processes(folder: Path) -> list[int]:
+    """The processes whose command line names a folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                line = Path(f"/proc/{entry}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(folder).encode() in line:
+                found.append(int(entry))
+    return found
+
+
+def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def worker_of(folder: Path, name: str) -> Process:
+    path = files.worker_file(folder, name)
+    until(path.exists)
+    return Process.from_json(json.loads(path.read_text()))
+
+
+@pytest.fixture
+def workers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Makes executors on one folder under a held lease; ends what they started."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    made: list[PilotExecutor] = []
+
+    def make(**settings: Any) -> PilotExecutor:
+        given = {"workers": 1, **settings}
+        made.append(PilotExecutor(folder=folder, task=ScriptedTask(), **given))
+        return made[-1]
+
+    with Lease.acquire(folder):
+        yield make
+        for executor in made:
+            executor.close(cancel=True)
+    until(lambda: not processes(folder))
 
 
 class TestInline(ExecutorContract):
@@ -36,83 +89,289 @@ class TestInline(ExecutorContract):
 
     def test_one_trial_at_a_time(self, make: Callable[[], Executor]) -> None:
         executor = make()
-        assert executor.free() == 1
+        assert (executor.free(), executor.ahead) == (1, 0)
+
+
+class TestLocal(ExecutorContract):
+    @pytest.fixture
+    def make(self, workers: Make) -> Callable[[], Executor]:
+        return workers
 
 
 class TestSubmititJob(ExecutorContract):
     @pytest.fixture
-    def make(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Callable[[], Executor]:
-        monkeypatch.setattr(jobs, "_START_GRACE_S", 0.5)
-        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-        return lambda: SubmititJobExecutor(folder=folder, task=ScriptedTask())
+    def make(self, workers: Make) -> Callable[[], Executor]:
+        return lambda: workers(trials_per_job=1)
 
-    def test_a_process_that_dies_is_a_crash_with_its_log(
-        self, make: Callable[[], Executor], folder: Path
-    ) -> None:
-        result = self.end_of(make, "die")
-        assert isinstance(result, Failure)
-        assert result.kind == "crashed"
-        assert "ended without a result" in result.message
-        assert result.log is not None
-        assert (folder / result.log).exists()
+    def test_a_job_a_trial(self, make: Callable[[], Executor], folder: Path) -> None:
+        executor = make()
+        names = []
+        for number in range(2):
+            names.append(give(executor, proposal_of("succeed", number)))
+            until_ended(executor)
+        assert names == ["w1", "w2"]
+        until(lambda: not list((folder / files.WORKERS).iterdir()))
 
-    def test_timeout(self, folder: Path, make: Callable[[], Executor]) -> None:
-        executor = SubmititJobExecutor(
-            folder=folder, task=ScriptedTask(), timeout_min=0.1
+
+DEATHS = {
+    "die": ({}, "crashed", "ended with exit code 7"),
+    "segfault": ({}, "crashed", "killed by SIGSEGV"),
+    "killed": ({}, "crashed", "killed by SIGKILL, perhaps by the kernel"),
+    "hang": ({"timeout_min": 0.02}, "timeout", "longer than 0.02 min"),
+    "sleep": ({"timeout_min": 0.02}, "timeout", "longer than 0.02 min"),
+    "eat": ({"memory_gb": 0.3}, "out_of_memory", "more than 0.3 GB"),
+    "print": ({"log_mb": 8}, "crashed", "printed more than 8 MB"),
+}
+
+
+@pytest.mark.parametrize("deed", DEATHS)
+def test_whatever_a_trial_does_the_next_one_runs(
+    deed: str, workers: Make, folder: Path
+) -> None:
+    settings, kind, message = DEATHS[deed]
+    executor = workers(**settings)
+    worker = give(executor, proposal_of(deed, 0))
+    supervisor = worker_of(folder, worker)
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == kind
+    assert message in ended.result.message
+    assert ended.result.log is not None
+    assert (folder / ended.result.log).exists()
+    if deed == "segfault":
+        assert "Fatal Python error" in (folder / ended.result.log).read_text()
+    # The same worker, with a new child.
+    assert give(executor, proposal_of("succeed", 1)) == worker
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
+    assert worker_of(folder, worker) == supervisor
+
+
+@pytest.mark.parametrize("deed", ["fork", "fork_and_return", "leave"])
+def test_what_a_trial_leaves_behind_is_ended(
+    deed: str, workers: Make, folder: Path
+) -> None:
+    executor = workers()
+    worker = give(executor, proposal_of(deed, 0))
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
+    assert ended.result.metrics == {"value": 10.0}
+    give(executor, proposal_of("succeed", 1))
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
+    supervisor = worker_of(folder, worker).pid
+    (child,) = _children(supervisor)
+
+    def session() -> list[int]:
+        """Without the dead ones that the trial never waited for."""
+        out = subprocess.run(
+            ["ps", "-o", "pid=,stat=", "-s", str(child)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        executor.submit(proposal_of("sleep"), 1)
-        _, (ended,) = until_ended(executor)
-        executor.close(cancel=True)
-        assert isinstance(ended.result, Failure)
-        assert ended.result.kind == "timeout"
-        assert "executor.timeout_min=0.1" in ended.result.message
+        rows = [line.split() for line in out.stdout.splitlines()]
+        return [int(pid) for pid, state in rows if not state.startswith("Z")]
 
-    def test_two_at_a_time(self, make: Callable[[], Executor]) -> None:
-        executor = make()
-        assert executor.free() == 2
-        executor.submit(proposal_of("succeed", 0), 1)
-        executor.submit(proposal_of("succeed", 1), 1)
-        assert executor.free() == 0
-        _, ends = until_ended(executor, 2)
-        executor.close(cancel=True)
-        assert {ended.number for ended in ends} == {0, 1}
+    until(lambda: session() == [child])
 
-    def test_a_new_driver_adopts_what_still_runs(
-        self, make: Callable[[], Executor], folder: Path
-    ) -> None:
-        first = make()
-        proposal = proposal_of("report")
-        job_id = first.submit(proposal, 1)
-        process = folder / "trials/000000/1/process.json"
-        while not process.exists():
-            time.sleep(0.02)
-        first.close(cancel=False)
-        second = make()
-        second.attach([Trial(proposal=proposal, attempt=1, job_id=job_id)])
-        _, (ended,) = until_ended(second)
-        assert isinstance(ended.result, Evaluation)
-        assert ended.result.metrics == {"value": 10.0}
-        first.close(cancel=True)  # its handle is still to be reaped
 
-    def test_a_damaged_result_is_a_crash(
-        self, make: Callable[[], Executor], folder: Path
-    ) -> None:
-        executor = make()
-        executor.attach([Trial(proposal=proposal_of("x"), attempt=1, job_id="x")])
-        (folder / "outbox").mkdir()
-        (folder / "outbox/000000-1.json").write_text('{"evaluation": {"metr')
-        _, (ended,) = until_ended(executor)
-        assert isinstance(ended.result, Failure)
-        assert ended.result.kind == "crashed"
-        assert "result file is damaged" in ended.result.message
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [{"workers": 0}, {"workers": "2"}, {"workers": 1.5}, {"timeout_min": -1}],
-        ids=str,
+
+def test_a_worker_keeps_its_child_from_trial_to_trial(
+    workers: Make, folder: Path
+) -> None:
+    executor = workers()
+    children = set()
+    for number in range(3):
+        worker = give(executor, proposal_of("succeed", number))
+        until_ended(executor)
+        children |= set(_children(worker_of(folder, worker).pid))
+    assert len(children) == 1
+
+
+@pytest.mark.parametrize("who", ["supervisor", "child"])
+def test_a_killed_worker_loses_its_trial_and_is_replaced(
+    who: str, workers: Make, folder: Path
+) -> None:
+    executor = workers()
+    worker = give(executor, proposal_of("report"))
+    until((folder / "trials/000000/1/report.json").exists)
+    supervisor = worker_of(folder, worker).pid
+    victim = supervisor if who == "supervisor" else _children(supervisor)[0]
+    child = _children(supervisor)[0]
+    os.kill(victim, signal.SIGKILL)
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == ("lost" if who == "supervisor" else "crashed")
+    until(lambda: not Path(f"/proc/{child}").exists())
+    again = give(executor, proposal_of("succeed"), 2)
+    assert (again == worker) == (who == "child")
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
+
+
+def test_a_stopped_worker_is_given_up(
+    workers: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pilots, "_SILENT_S", 1.5)
+    executor = workers()
+    worker = give(executor, proposal_of("succeed", 0))
+    until_ended(executor)
+    os.kill(worker_of(folder, worker).pid, signal.SIGSTOP)
+    give(executor, proposal_of("succeed", 1))
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == "lost"
+
+
+def test_a_new_driver_adopts_the_worker_and_its_trial(
+    workers: Make, folder: Path
+) -> None:
+    first = workers()
+    proposal = proposal_of("report")
+    worker = give(first, proposal)
+    until((folder / "trials/000000/1/report.json").exists)
+    second = workers()
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    assert second.free() == 0
+    _, (ended,) = until_ended(second)
+    assert isinstance(ended.result, Evaluation)
+    assert ended.result.metrics == {"value": 10.0}
+    assert give(second, proposal_of("succeed", 1)) == worker
+    until_ended(second)
+
+
+def test_a_result_published_while_no_driver_watched_is_found(
+    workers: Make, folder: Path
+) -> None:
+    first = workers()
+    proposal = proposal_of("succeed")
+    worker = give(first, proposal)
+    until((folder / "outbox/000000-1.json").exists)
+    second = workers()
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    _, (ended,) = until_ended(second)
+    assert isinstance(ended.result, Evaluation)
+    assert second.poll() == []
+    assert list((folder / "outbox").iterdir()) == []
+    assert not (folder / "inbox" / worker / "000000-1.json").exists()
+
+
+def test_an_interrupted_driver_leaves_its_trials_to_the_next(
+    workers: Make, folder: Path
+) -> None:
+    first = workers()
+    proposal = proposal_of("report")
+    worker = give(first, proposal)
+    until((folder / "trials/000000/1/report.json").exists)
+    first.close(cancel=False)
+    assert processes(folder)
+    second = workers()
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    _, (ended,) = until_ended(second)
+    assert isinstance(ended.result, Evaluation)
+
+
+def test_a_cancelled_trial_is_ended_at_once(workers: Make, folder: Path) -> None:
+    executor = workers()
+    give(executor, proposal_of("sleep"))
+    until((folder / "trials/000000/1/was_here").exists)
+    executor.close(cancel=True)
+    until(lambda: not processes(folder), seconds=5)
+
+
+def test_workers_of_a_dead_driver_finish_publish_and_end(folder: Path) -> None:
+    """No lease is held here: the driver looks dead from the start."""
+    executor = PilotExecutor(
+        folder=folder, task=ScriptedTask(), workers=1, orphan_s=1.0
     )
-    def test_numbers_out_of_range(self, folder: Path, wrong: dict[str, object]) -> None:
-        with pytest.raises(ConfigError, match=r"executor\.\w+: expected"):
-            SubmititJobExecutor(folder=folder, task=ScriptedTask(), **wrong)  # type: ignore[arg-type]
+    lease = folder / "lease/000001.json"
+    lease.parent.mkdir()
+    lease.write_text("{}")
+    give(executor, proposal_of("report"))
+    until((folder / "outbox/000000-1.json").exists)
+    until(lambda: not processes(folder))
+    assert not list((folder / files.WORKERS).iterdir())
+    executor.close(cancel=True)
+
+
+def test_a_damaged_result_is_a_crash(workers: Make, folder: Path) -> None:
+    executor = workers()
+    (folder / "outbox").mkdir()
+    (folder / "outbox/000000-1.json").write_text('{"evaluation": {"metr')
+    executor.attach([Trial(proposal=proposal_of("x"), attempt=1, job_id="x")])
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == "crashed"
+    assert "result file is damaged" in ended.result.message
+
+
+def test_a_task_that_cannot_be_built_fails_each_trial(
+    workers: Make, folder: Path
+) -> None:
+    (folder / "config.yaml").write_text('{"task": {"_target_": "no.such.Task"}}')
+    executor = workers()
+    give(executor, proposal_of("succeed"))
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Failure)
+    assert "no.such" in ended.result.message
+
+
+def test_workers_that_never_live_end_the_study(
+    workers: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = workers()
+    broken = folder / "broken" / "submitit"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise SystemExit('no submitit here')")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+
+    def watch() -> None:
+        for _ in range(500):
+            executor.free()
+            executor.poll()
+            time.sleep(0.05)
+
+    with pytest.raises(StudyFolderError, match="3 workers ended before they began"):
+        watch()
+
+
+def test_two_at_a_time_each_with_its_own_gpu(
+    workers: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    executor = workers(workers=2)
+    assert executor.free() == 2
+    names = [give(executor, proposal_of("succeed", n)) for n in range(2)]
+    assert executor.free() == 0
+    _, ends = until_ended(executor, 2)
+    gpus = set()
+    for name in names:
+        (child,) = _children(worker_of(folder, name).pid)
+        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        gpus |= {v for v in variables if v.startswith(b"CUDA_VISIBLE_DEVICES=")}
+    assert gpus == {b"CUDA_VISIBLE_DEVICES=3", b"CUDA_VISIBLE_DEVICES=5"}
+    assert {ended.number for ended in ends} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"workers": 0},
+        {"workers": "2"},
+        {"workers": 1.5},
+        {"workers": True},
+        {"timeout_min": -1},
+        {"memory_gb": 0},
+        {"trials_per_job": 0},
+        {"log_mb": "8"},
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range(folder: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"executor\.\w+: expected"):
+        PilotExecutor(folder=folder, task=ScriptedTask(), **wrong)

@@ -14,7 +14,7 @@ import pytest
 
 from moosnn.errors import StudyBusyError, StudyFolderError
 from moosnn.runtime import lease as lease_module
-from moosnn.runtime.lease import STALE_S, Lease, Process, holder_of
+from moosnn.runtime.lease import STALE_S, Lease, Process
 
 
 def write_lease(folder: Path, process: Process, epoch: int = 1) -> Path:
@@ -37,8 +37,9 @@ def test_epochs_rise_from_driver_to_driver(tmp_path: Path) -> None:
     for _ in range(3):
         with Lease.acquire(tmp_path) as lease:
             epochs.append(lease.epoch)
-            assert holder_of(tmp_path) == Process.current()
-        assert holder_of(tmp_path) is None
+            path = tmp_path / "lease" / f"{lease.epoch:06d}.json"
+            assert Process.from_json(json.loads(path.read_text())) == Process.current()
+        assert json.loads(path.read_text()) == {"released": True}
     assert epochs == [1, 2, 3]
 
 

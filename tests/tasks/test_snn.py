@@ -55,6 +55,10 @@ def evaluate(tmp_path, params=QUICK, seed=0, **task):
     return SnnTask(**task).evaluate(proposal(params, seed), Context(tmp_path))
 
 
+def metadata(folder):
+    return json.loads((folder / "network.json").read_text())["metadata"]
+
+
 def test_a_working_network_is_measured_in_full(tmp_path):
     context = Context(tmp_path)
     done = SnnTask().evaluate(proposal({**QUICK, "epochs": 10}), context)
@@ -88,9 +92,19 @@ def test_equal_seeds_give_equal_bits(tmp_path, coding):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_trial_leaves_the_driver_its_threads(tmp_path):
+@pytest.mark.parametrize("more", [None, 1])
+def test_a_trial_leaves_the_driver_its_threads(tmp_path, more):
     before = torch.get_num_threads()
-    evaluate(tmp_path, threads=before + 1)
+    counts = []
+
+    class Counting(Context):
+        def report(self, step, metrics):
+            counts.append(torch.get_num_threads())
+            return False
+
+    task = SnnTask(threads=None if more is None else before + more)
+    task.evaluate(proposal({**QUICK, "epochs": 1}), Counting(tmp_path))
+    assert counts == [before + (more or 0)]
     assert torch.get_num_threads() == before
 
 
@@ -102,7 +116,7 @@ def test_a_silent_network_is_stopped_and_judged_on_what_it_saw(tmp_path):
     assert 0 < done.metrics["silence_margin"] <= 2.0
     assert done.metrics["work_saved"] == pytest.approx(1 - 20 / 102)  # 34 batches x 3
     assert not done.sems
-    assert (tmp_path / "weights.safetensors").exists()
+    assert metadata(tmp_path)["measured_on"] == "train"
 
 
 def test_without_enough_updates_a_silent_network_is_measured_on_validation(tmp_path):
@@ -139,6 +153,8 @@ def test_confirming_repeats_the_training_and_reads_the_test_split(tmp_path):
     confirmed.mkdir()
     first = task.evaluate(proposal(QUICK), Context(searched))
     second = task.confirm(proposal(QUICK), Context(confirmed))
+    assert metadata(searched)["measured_on"] == "validation"
+    assert metadata(confirmed)["measured_on"] == "test"
     one, preprocess = load_network(searched)
     two, _ = load_network(confirmed)
     for name, tensor in one.state_dict().items():
@@ -173,6 +189,7 @@ def test_fixed_values_hold_where_the_space_is_silent(tmp_path):
         ({"stages": "lst"}, "Did you mean 'last'"),
         ({"device": "cud"}, "Did you mean 'cuda'"),
         ({"threads": 0}, "threads: expected a whole number >= 1"),
+        ({"threads": 1.5}, "threads: expected a whole number >= 1"),
         ({"min_updates": -1}, "min_updates"),
         ({"split_seed": 0.5}, "split_seed"),
     ],

@@ -107,6 +107,27 @@ def test_the_picture_shows_what_the_journal_says() -> None:
     assert silent["beyond, trained (1)"] == [[0.2, 0.95]]
 
 
+def test_what_violates_without_voiding_is_not_called_dominated() -> None:
+    voids, bound = toy_problem().constraints[0], Constraint(metric="weights", upper=9.0)
+    problem = toy_problem(constraints=(voids, bound))
+    told = Story(problem)
+    for width, accuracy, weights in ((16, 0.9, 10.0), (17, 0.8, 5.0), (18, 0.7, 5.0)):
+        told.finish(
+            told.propose({**POINT, "width": width}),
+            accuracy=accuracy,
+            spikes_per_sample=float(width),
+            silence_margin=-0.1,
+            weights=weights,
+        )
+    _, front = front_figure(problem, told.history).axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in front.lines}
+    assert drawn["infeasible (1)"] == [[16.0, 0.9]]
+    assert drawn["front (1)"] == [[17.0, 0.8]]
+    assert drawn["dominated (1)"] == [[18.0, 0.7]]
+    _, front = front_figure(toy_problem(), told.history).axes
+    assert not any("infeasible" in str(line.get_label()) for line in front.lines)
+
+
 def test_the_hypervolume_picture_has_a_step_a_trial() -> None:
     told = story()
     told.fail(told.propose({**POINT, "width": 40}))

@@ -85,7 +85,8 @@ def fit(
         inputs: ``n x features`` intensities in [0, 1].
         labels: ``n`` classes.
         generator: of shuffling and rate coding, on the CPU.
-        watch: hears the spike counts of every batch; stops a silent training.
+        watch: hears the spike counts of every batch but the last, after which there is
+            nothing left to stop; stops a silent training.
         on_epoch: hears every epoch's means; stops if it answers True and epochs remain.
 
     Raises:
@@ -105,7 +106,7 @@ def fit(
                 updates=done.updates + 1,
                 recent=torch.cat([done.recent, chosen])[-RECENT:],
             )
-            if watch.update(spikes):
+            if done.updates < done.planned and watch.update(spikes):
                 _require_finite(network, epoch)
                 return replace(done, stopped="silent")
         _require_finite(network, epoch)

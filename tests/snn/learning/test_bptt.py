@@ -96,6 +96,13 @@ def test_a_silent_training_is_stopped_and_says_what_it_saw():
     assert bool((result.recent < SAMPLES).all())
 
 
+@pytest.mark.parametrize(("epochs", "stopped"), [(1, None), (2, "silent")])
+def test_a_training_is_not_stopped_when_nothing_is_left_of_it(epochs, stopped):
+    watch = SilenceWatch(Edge(), 7)  # an epoch has 7 batches
+    _, result = train(watch, threshold=1e4, epochs=epochs, batch_size=32)
+    assert (result.updates, result.stopped) == (7, stopped)
+
+
 def test_only_samples_that_were_seen_are_remembered():
     watch = SilenceWatch(Edge(), 0)
     _, result = train(watch, threshold=1e4, batch_size=10)

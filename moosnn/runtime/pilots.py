@@ -1,0 +1,427 @@
+"""Workers on this machine: started once by submitit, fed through their inboxes.
+
+Knows: workers, their files and processes. Must not know: objectives, optimizers, the
+journal, what a task is.
+
+The driver assigns, nobody claims: a message in a worker's inbox belongs to that worker
+until its result was handled, so the driver knows at once what a dead worker held. How
+a trial ended is told by the outbox alone; submitit's own states are never asked.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import submitit
+
+from moosnn.errors import ConfigError, DivergedError, StudyFolderError
+from moosnn.runtime import files
+from moosnn.runtime.attempt import Result, result_from_json
+from moosnn.runtime.executors import Ended, Report
+from moosnn.runtime.lease import Process
+from moosnn.runtime.slots import gpu_of, worker_count
+from moosnn.runtime.supervisor import Limits, run_worker
+from moosnn.tasks.base import Task
+from moosnn.trial import Failure, Proposal, Trial
+
+# How long a worker may take from its start to its first sign of life.
+_START_S = 120.0
+# A supervisor touches its file once a second; one that is stopped or hangs does not.
+_SILENT_S = 60.0
+# How long workers without work may take to end before they are killed.
+_CLOSE_S = 10.0
+_CLOSE_POLL_S = 0.02
+_LOOK_S = 0.2  # between two looks at the workers' processes
+_STILLBORN = 3  # so many in a row, and it is the installation that is broken
+_LOST = Failure(kind="lost", message="its worker is gone and left no result")
+_YEARS_MIN = 10 * 365 * 24 * 60  # submitit's own limit: the workers know when to end
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A worker as its driver knows it.
+
+    Attributes:
+        name: never used twice in a study.
+        slot: which GPU it has.
+        since: of its start or last sign of life, by the monotonic clock.
+        job: submitit's handle; ``None`` for one of an earlier driver.
+        holds: the attempt (number, attempt) it was given, or ``None``.
+        seen: step of its last report that was passed on.
+        lived: whether it ever gave a sign of life.
+        beat: its file's time when ``since`` was set.
+    """
+
+    name: str
+    slot: int
+    since: float
+    job: Any | None
+    holds: tuple[int, int] | None = None
+    seen: int = -1
+    lived: bool = False
+    beat: float = 0.0
+
+
+class PilotExecutor:
+    """Runs trials in warm workers on this machine."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        task: Task,
+        workers: int | str = "auto",
+        threads_per_trial: int = 1,
+        trials_per_gpu: int = 1,
+        trials_per_job: int | None = None,
+        timeout_min: float = 60.0,
+        memory_gb: float | None = None,
+        log_mb: float = 64.0,
+        orphan_s: float = 60.0,
+    ) -> None:
+        """Prepare; nothing is written or started before the first `attach` or `free`.
+
+        Args:
+            folder: the study folder; ``config.yaml`` in it builds the task anew.
+            task: unused: each worker builds its own.
+            workers: see `slots.worker_count`.
+            threads_per_trial: CPU threads of a trial, >= 1.
+            trials_per_gpu: trials that share a GPU, >= 1.
+            trials_per_job: a worker ends after so many; ``None`` = with the study.
+            timeout_min: minutes of a trial, > 0.
+            memory_gb: resident memory of a trial, > 0; ``None`` = no limit.
+            log_mb: what a trial may print, > 0.
+            orphan_s: seconds without a sign of life of the driver after which a worker
+                finishes its trial, publishes it and ends, > 0.
+
+        Raises:
+            ConfigError: a number out of its range.
+        """
+        for name, count in (
+            ("threads_per_trial", threads_per_trial),
+            ("trials_per_gpu", trials_per_gpu),
+            ("trials_per_job", trials_per_job),
+        ):
+            _require_positive(name, count, whole=True)
+        for name, number in (
+            ("timeout_min", timeout_min),
+            ("memory_gb", memory_gb),
+            ("log_mb", log_mb),
+            ("orphan_s", orphan_s),
+        ):
+            _require_positive(name, number, whole=False)
+        self._count = worker_count(
+            workers,
+            threads_per_trial=threads_per_trial,
+            trials_per_gpu=trials_per_gpu,
+            memory_gb=memory_gb,
+        )
+        self._limits = Limits(
+            timeout_s=timeout_min * 60,
+            memory_mb=None if memory_gb is None else memory_gb * 1024,
+            log_mb=log_mb,
+            orphan_s=orphan_s,
+            trials=trials_per_job,
+        )
+        self._folder = folder.resolve()
+        self._threads = threads_per_trial
+        self._workers: dict[str, _Worker] = {}
+        self._handled: list[Path] = []
+        self._adopted: list[Ended] = []  # ends of attempts that no worker holds
+        self._leaving: list[Any] = []
+        self._looked = 0.0
+        self._stillborn = 0
+
+    @property
+    def ahead(self) -> int:
+        """How many proposals should wait for a worker, so that none waits for one."""
+        return max(1, self._count // 4)
+
+    def free(self) -> int:
+        """The workers that hold nothing; those that are missing are started."""
+        if self._limits.trials != 1:
+            while len(self._workers) < self._count:
+                self._start()
+        missing = self._count - len(self._workers)
+        return missing + sum(w.holds is None for w in self._workers.values())
+
+    def reserve(self) -> str:
+        """The name of a worker that holds nothing; of a new one if there is none."""
+        for worker in self._workers.values():
+            if worker.holds is None:
+                return worker.name
+        return self._start().name
+
+    def submit(self, proposal: Proposal, attempt: int, job_id: str) -> None:
+        """Put an attempt into a reserved worker's inbox."""
+        name = files.message_name(proposal.number, attempt)
+        message = {"proposal": proposal.to_json()}
+        inbox = self._folder / files.INBOX / job_id
+        files.write_json(inbox / name, message, durable=False)
+        worker = self._workers[job_id]
+        worker.holds = (proposal.number, attempt)
+        worker.seen = -1
+
+    def poll(self) -> list[Report | Ended]:
+        """Read the outbox and the reports; look after the workers."""
+        self._delete_handled()
+        happened: list[Report | Ended] = [*self._adopted]
+        self._adopted.clear()
+        dead = self._dead()
+        published = self._published()  # after: a worker publishes before it dies
+        for worker in list(self._workers.values()):
+            if worker.holds is not None:
+                report = self._report(worker)
+                if report is not None:
+                    happened.append(report)
+                name = files.message_name(*worker.holds)
+                if name in published or worker.name in dead:
+                    happened.append(self._ended(worker, name, name in published))
+                    if self._limits.trials == 1:
+                        self._forget(worker)
+            if worker.name in dead:
+                self._forget(worker)
+        self._leaving = [job for job in self._leaving if not job.done()]
+        return happened
+
+    def _dead(self) -> set[str]:
+        """The workers that are gone, looked for a few times a second.
+
+        Raises:
+            StudyFolderError: worker after worker dies before its first sign of life.
+        """
+        if time.monotonic() - self._looked < _LOOK_S:
+            return set()
+        self._looked = time.monotonic()
+        dead = {w.name for w in self._workers.values() if not self._is_alive(w)}
+        for name in dead:
+            worker = self._workers[name]
+            self._stillborn = 0 if worker.lived else self._stillborn + 1
+            self._kill(worker)
+        if self._stillborn >= _STILLBORN:
+            raise StudyFolderError(
+                f"{self._stillborn} workers ended before they began; their logs are in "
+                f"{self._folder / files.JOBS}."
+            )
+        return dead
+
+    def stop(self, number: int) -> None:
+        """Ask the trial's attempt to end at its next report."""
+        for worker in self._workers.values():
+            if worker.holds is not None and worker.holds[0] == number:
+                own = files.attempt_folder(self._folder, *worker.holds)
+                own.mkdir(parents=True, exist_ok=True)
+                (own / files.STOP_TRIAL).touch()
+
+    def attach(self, trials: Sequence[Trial]) -> None:
+        """Take over the attempts that an earlier driver gave out.
+
+        One that an adopted worker holds goes on; one that was published meanwhile has
+        ended; one that nobody has is lost.
+        """
+        self._adopt()
+        held = {w.holds for w in self._workers.values()}
+        published = self._published()
+        for trial in trials:
+            number, attempt = trial.number, trial.attempt
+            name = files.message_name(number, attempt)
+            if (number, attempt) in held:
+                continue
+            result: Result = _LOST
+            if name in published:
+                inboxes = (self._folder / files.INBOX).glob(f"*/{name}")
+                result = self._read(name, *inboxes)
+            self._adopted.append(Ended(number=number, attempt=attempt, result=result))
+
+    def close(self, *, cancel: bool) -> None:
+        """End the workers: at once those without work, the others after their trial.
+
+        ``cancel``: those too at once.
+        """
+        self._delete_handled()
+        for worker in self._workers.values():
+            with suppress(OSError):
+                (self._folder / files.INBOX / worker.name / files.STOP_WORKER).touch()
+            if cancel:
+                self._kill(worker)
+        ending = [w for w in self._workers.values() if cancel or w.holds is None]
+        deadline = time.monotonic() + _CLOSE_S
+        while any(map(self._is_alive, ending)) and time.monotonic() < deadline:
+            time.sleep(_CLOSE_POLL_S)
+        for worker in ending:
+            self._kill(worker)
+            self._forget(worker)
+        while self._leaving and time.monotonic() < deadline:
+            self._leaving = [job for job in self._leaving if not job.done()]
+            time.sleep(_CLOSE_POLL_S)
+
+    # ------------------------------------------------------------ workers
+
+    def _start(self) -> _Worker:
+        slots = {w.slot for w in self._workers.values()}
+        slot = next(s for s in range(len(slots) + 1) if s not in slots)
+        name = self._new_name()
+        executor = submitit.LocalExecutor(folder=self._folder / files.JOBS / "%j")
+        executor.update_parameters(timeout_min=_YEARS_MIN)
+        gpu = gpu_of(slot)
+        variables = {"OMP_NUM_THREADS": str(self._threads)}
+        variables |= {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        limits = asdict(self._limits)
+        with _without_interrupt():
+            job = executor.submit(
+                run_worker, str(self._folder), name, limits, variables
+            )
+        worker = _Worker(name, slot, time.monotonic(), job)
+        self._workers[name] = worker
+        return worker
+
+    def _new_name(self) -> str:
+        """The folder is made here, so that no later driver takes the name."""
+        inbox = self._folder / files.INBOX
+        inbox.mkdir(parents=True, exist_ok=True)
+        number = len(os.listdir(inbox)) + 1
+        while True:
+            try:
+                (inbox / f"w{number}").mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return f"w{number}"
+
+    def _adopt(self) -> None:
+        """Find the living workers of an earlier driver, and what they hold."""
+        for path in sorted((self._folder / files.WORKERS).glob("*.json")):
+            worker = _Worker(path.stem, len(self._workers), time.monotonic(), None)
+            inbox = self._folder / files.INBOX / worker.name
+            if not self._is_alive(worker):
+                continue
+            keys = [files.attempt_of(name) for name in sorted(os.listdir(inbox))]
+            unserved = [
+                key
+                for key in keys
+                if key is not None
+                and not (
+                    self._folder / files.OUTBOX / files.message_name(*key)
+                ).exists()
+            ]
+            worker.holds = unserved[-1] if unserved else None
+            stop = inbox / files.STOP_WORKER
+            if stop.exists():
+                if worker.holds is None:
+                    continue  # it is ending
+                stop.unlink()  # its driver was interrupted; this one has work for it
+            self._workers[worker.name] = worker
+
+    def _is_alive(self, worker: _Worker) -> bool:
+        """Whether a worker runs and has beaten its heart within the last minute.
+
+        By this driver's own monotonic clock, which does not run while a laptop sleeps.
+        """
+        process = self._process(worker)
+        now = time.monotonic()
+        if process is None:
+            if worker.job is None or worker.lived or worker.job.done():
+                return False
+            return now - worker.since < _START_S
+        worker.lived = True
+        if process.is_alive() is False:
+            return False
+        with suppress(OSError):
+            beat = files.worker_file(self._folder, worker.name).stat().st_mtime
+            if beat != worker.beat:
+                worker.beat, worker.since = beat, now
+        return now - worker.since < _SILENT_S
+
+    def _process(self, worker: _Worker) -> Process | None:
+        raw = files.read_json(files.worker_file(self._folder, worker.name))
+        return None if raw is None else Process.from_json(raw)
+
+    def _kill(self, worker: _Worker) -> None:
+        process = self._process(worker)
+        if process is not None and process.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+
+    def _forget(self, worker: _Worker) -> None:
+        """A worker that is gone or about to end takes nothing more."""
+        self._workers.pop(worker.name, None)
+        if worker.job is not None:
+            self._leaving.append(worker.job)
+
+    # ------------------------------------------------------------ messages
+
+    def _delete_handled(self) -> None:
+        """What the last poll told was journaled by now."""
+        for path in self._handled:
+            path.unlink(missing_ok=True)
+        self._handled.clear()
+
+    def _published(self) -> set[str]:
+        try:
+            return set(os.listdir(self._folder / files.OUTBOX))
+        except FileNotFoundError:
+            return set()
+
+    def _ended(self, worker: _Worker, name: str, published: bool) -> Ended:
+        """How a worker's attempt ended: its result, or that it is lost."""
+        assert worker.holds is not None
+        number, attempt = worker.holds
+        worker.holds = None
+        inbox = self._folder / files.INBOX / worker.name
+        result = self._read(name, inbox / name) if published else _LOST
+        return Ended(number=number, attempt=attempt, result=result)
+
+    def _read(self, name: str, *messages: Path) -> Result:
+        """A published result; it and its message are deleted once it is journaled."""
+        path = self._folder / files.OUTBOX / name
+        self._handled += [*messages, path]  # a message is never left without a result
+        try:
+            return result_from_json(files.read_json(path) or {})
+        except (ValueError, KeyError, TypeError, DivergedError) as error:
+            return Failure(
+                kind="crashed",
+                message=f"its result file is damaged ({type(error).__name__}: {error})",
+            )
+
+    def _report(self, worker: _Worker) -> Report | None:
+        """The newest report, if it was not passed on yet."""
+        assert worker.holds is not None
+        own = files.attempt_folder(self._folder, *worker.holds)
+        raw = files.read_json(own / files.REPORT_NAME)
+        if raw is None or raw["step"] <= worker.seen:
+            return None
+        worker.seen = raw["step"]
+        number, attempt = worker.holds
+        return Report(
+            number=number, attempt=attempt, step=worker.seen, metrics=raw["metrics"]
+        )
+
+
+def _require_positive(name: str, value: object, *, whole: bool) -> None:
+    if value is None and name in ("trials_per_job", "memory_gb"):
+        return
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or value <= 0:
+        what = "a whole number >= 1" if whole else "a number > 0"
+        raise ConfigError(f"executor.{name}: expected {what}, got {value!r}.")
+
+
+@contextmanager
+def _without_interrupt() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C: their driver decides what it means."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: the caller's signals are its own
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
