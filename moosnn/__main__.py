@@ -155,6 +155,8 @@ def _reworded(message: str, words: Sequence[str]) -> str:
     if group:
         return f"{group[1]}: got {group[2]!r}.{nearest(group[2], _choices(group[1]))}"
     key = re.search(r"Could not override '([^']+)'", message)
+    if key and key[1] == "experiment":
+        return "an experiment is added: write +experiment=… with a plus sign."
     if key:
         others = [word for word in words if key[1] not in word]
         parent = key[1].rpartition(".")[0]

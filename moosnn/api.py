@@ -36,8 +36,10 @@ def load(study_dir: Path | str, number: int) -> tuple[SpikingNetwork, Preprocess
         StudyFolderError: the folder holds no study, or not the trial's weights.
         ConfigError: the study has no such trial, or it was not evaluated.
     """
-    from moosnn.snn.weights import load_network
+    from moosnn.snn.weights import WEIGHTS, load_network
 
+    if not isinstance(number, int):
+        raise ConfigError(f"expected a trial number, got {number!r}.")
     folder = Path(study_dir)
     history = read(folder / NAME).history
     if not len(history):
@@ -50,4 +52,10 @@ def load(study_dir: Path | str, number: int) -> tuple[SpikingNetwork, Preprocess
     trial = history.trial(number)
     if trial.status is not Status.DONE:
         raise ConfigError(f"{folder}: trial {number} is {trial.status}, not done.")
-    return load_network(attempt_folder(folder, number, trial.attempt))
+    trained = attempt_folder(folder, number, trial.attempt)
+    if not (trained / WEIGHTS).exists():
+        raise StudyFolderError(
+            f"{folder}: trial {number} has no weights any more: they are kept for the "
+            "members of the front, see front.csv."
+        )
+    return load_network(trained)

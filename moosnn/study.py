@@ -371,7 +371,7 @@ class Study:
         """What shows a study must not stop it: a tracker that fails is left out."""
         try:
             call()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # rich exits when its pipe is closed
             self._trackers.remove(tracker)
             print(
                 f"moosnn: tracker {type(tracker).__name__} failed and is left out: "

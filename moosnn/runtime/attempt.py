@@ -92,21 +92,27 @@ def run_attempt(
 
 
 def _kind(error: BaseException) -> str:
-    if isinstance(error, DivergedError):
-        return "diverged"
-    if isinstance(error, ReleasedError):
-        return "preempted"
-    if isinstance(error, MoosnnError):
-        return "invalid"
-    out_of_memory: tuple[type[BaseException], ...] = (MemoryError,)
-    if "torch" in sys.modules:
-        out_of_memory += (sys.modules["torch"].OutOfMemoryError,)
-    if isinstance(error, out_of_memory):
-        return "out_of_memory"
-    # The allocator of torch's CPU tensors raises a plain RuntimeError.
-    if isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error):
-        return "out_of_memory"
-    return "crashed"
+    """Which kind of failure an exception is."""
+    for types, kind in (
+        (DivergedError, "diverged"),
+        (ReleasedError, "preempted"),
+        (MoosnnError, "invalid"),
+        (MemoryError, "out_of_memory"),
+    ):
+        if isinstance(error, types):
+            return kind
+    # Not the trial's fault, and not worth a trial: the driver's next line will say so.
+    if "No space left on device" in str(error):
+        return "lost"
+    return "out_of_memory" if _is_torch_out_of_memory(error) else "crashed"
+
+
+def _is_torch_out_of_memory(error: BaseException) -> bool:
+    if "torch" not in sys.modules or not isinstance(error, RuntimeError):
+        return False
+    # The allocator of CPU tensors raises a plain RuntimeError.
+    accelerator = isinstance(error, sys.modules["torch"].OutOfMemoryError)
+    return accelerator or "DefaultCPUAllocator" in str(error)
 
 
 def _one_line(error: BaseException) -> str:

@@ -80,6 +80,13 @@ def require_same(
     Raises:
         JournalError: the config or the data differ; names the first difference.
     """
+    missing = [key for key in now if key not in then]
+    if missing:
+        raise JournalError(
+            f"{folder}: its journal does not begin with a study's header (no "
+            f"{', '.join(missing)}): its first line is lost or of another version; "
+            "choose another study_dir=…."
+        )
     if then["digest"] != now["digest"]:
         difference = first_difference(
             {**then["config"], "data": then["fingerprint"]},

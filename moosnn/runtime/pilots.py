@@ -268,7 +268,7 @@ class PilotExecutor:
         slots = {w.slot for w in self._workers.values()}
         slot = next(s for s in range(len(slots) + 1) if s not in slots)
         name = self._new_name()
-        executor = submitit.LocalExecutor(folder=self._folder / files.JOBS / "%j")
+        executor = submitit.LocalExecutor(folder=self._folder / files.JOBS)
         executor.update_parameters(timeout_min=_YEARS_MIN)
         gpu = gpu_of(slot)
         variables = {"OMP_NUM_THREADS": str(self._threads)}

@@ -23,13 +23,14 @@ from typing import Any, cast
 
 import yaml
 
-from moosnn.errors import ConfigError, StudyFolderError, nearest
+from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
 from moosnn.runtime import files
 from moosnn.runtime.attempt import result_to_json, run_attempt
 from moosnn.tasks.base import Context, Task
 from moosnn.trial import Evaluation, Proposal
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_MISTAKES = (TypeError, ValueError, ImportError, AttributeError)
 # What the driver, not the config, gives to a part that is built later.
 _GIVEN = ("folder", "task", "problem", "budget", "terminal")
 _FORKS = frozenset(
@@ -73,8 +74,11 @@ def build(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - what it
         return instantiate(dict(part), _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
-        if cause is None or isinstance(cause, ImportError | AttributeError):
-            text = " ".join(str(error).split())
+        if isinstance(cause, MoosnnError):
+            raise cause from None
+        # A value of the wrong type, mostly; the cause keeps its traceback below.
+        if cause is None or isinstance(cause, _MISTAKES):
+            text = " ".join(str(cause or error).split())
             raise ConfigError(f"{key}: {text}") from error
         raise cause from None
 

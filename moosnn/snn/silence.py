@@ -201,7 +201,9 @@ class SilenceWatch:
     def update(self, spikes: Tensor) -> bool:
         """See `Watch`."""
         fractions = silent_fractions(self._edge.judged(spikes), self._edge.alpha)
-        self._dead.append(bool(fractions.max() > ALWAYS_SILENT))
+        # Never stricter than the constraint: what it allows is not dead.
+        dead = max(ALWAYS_SILENT, self._edge.beta)
+        self._dead.append(bool(fractions.max() > dead))
         self._updates += 1
         return (
             self._updates >= self._min_updates

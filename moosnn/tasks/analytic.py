@@ -31,6 +31,7 @@ there by NSGA-II.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -61,12 +62,15 @@ class AnalyticTask:
     Args:
         function: ``"branin_currin"``, ``"c2dtlz2"`` or ``"toy_snn"``.
         dim: how many coordinates ``c2dtlz2`` has, >= 2; the others ignore it.
+        seconds: how long an evaluation takes, >= 0: to try out workers.
 
     Raises:
-        ConfigError: an unknown function, or fewer than two coordinates.
+        ConfigError: an unknown function, fewer than two coordinates, negative seconds.
     """
 
-    def __init__(self, function: str = "branin_currin", dim: int = 4) -> None:
+    def __init__(
+        self, function: str = "branin_currin", dim: int = 4, seconds: float = 0.0
+    ) -> None:
         known = ("branin_currin", "c2dtlz2", "toy_snn")
         if function not in known:
             raise ConfigError(
@@ -74,8 +78,11 @@ class AnalyticTask:
             )
         if dim < 2:
             raise ConfigError(f"task.dim: expected 2 or more, got {dim}.")
+        if seconds < 0:
+            raise ConfigError(f"task.seconds: expected 0 or more, got {seconds}.")
         self.function = function
         self.dim = dim
+        self.seconds = seconds
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -95,6 +102,7 @@ class AnalyticTask:
     @property
     def parameters(self) -> frozenset[str]:
         """The parameters it understands."""
+        time.sleep(self.seconds)
         if self.function == "toy_snn":
             return frozenset(_TOY_PARAMETERS)
         count = 2 if self.function == "branin_currin" else self.dim
@@ -110,6 +118,7 @@ class AnalyticTask:
         Raises:
             DivergedError: ``toy_snn`` with too large a learning rate.
         """
+        time.sleep(self.seconds)
         if self.function == "toy_snn":
             return toy_snn(proposal.params, proposal.seed)
         formula: Callable[[list[float]], dict[str, float]] = (

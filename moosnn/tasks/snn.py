@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from moosnn.errors import ConfigError, nearest
@@ -76,7 +75,7 @@ class SnnTask:
         *,
         data: str = "digits",
         split_seed: int = 0,
-        fixed: Mapping[str, Value] = MappingProxyType({}),
+        fixed: Mapping[str, Value] | None = None,
         alpha: int = 1,
         beta: float = 0.10,
         min_updates: int = 100,
@@ -93,7 +92,7 @@ class SnnTask:
             raise ConfigError(f"device: got {device!r}.{nearest(device, kinds)}")
         self._data = data
         self._split_seed = split_seed
-        self._fixed = dict(fixed)
+        self._fixed = dict(fixed or {})
         self._edge = Edge(alpha=alpha, beta=beta, stages=stages)
         self._min_updates = min_updates
         self._device = device

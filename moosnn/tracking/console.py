@@ -142,6 +142,14 @@ class Console:
 def print_front(terminal: Terminal, problem: Problem, history: History) -> None:
     """The front as a table with validation and test values, then its parameters."""
     rows = members(problem, history)
+    if not rows:
+        beyond, failed = len(history.done), len(history.failed)
+        terminal.print(
+            f"no front: of {beyond + failed} trials {beyond} lie beyond the edge (or "
+            f"were stopped), {failed} failed",
+            markup=False,
+        )
+        return
     front = front_of(problem, history.done)
     table = Table(
         title=f"front of {len(rows)} trials, hypervolume {front.hypervolume:.3f}",

@@ -1,4 +1,4 @@
-"""The default study on digits: quality against Sobol, seconds, memory.
+"""The default study on digits, inline: quality against Sobol, seconds, memory.
 
     python -m tests.bench.default_study FOLDER
 
@@ -58,7 +58,7 @@ class Run:
 def study(folder: Path, *words: str) -> Run:
     """Run a study in a process of its own, one thread; or find it finished."""
     command = [sys.executable, "-m", "moosnn", "+experiment=nas", *words]
-    command += [f"study_dir={folder}", "tracker=none"]
+    command += [f"study_dir={folder}", "tracker=none", "executor=inline"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)

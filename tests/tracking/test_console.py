@@ -9,8 +9,8 @@ from rich.console import Console as Terminal
 
 from moosnn.history import Event, History, Kind
 from moosnn.tracking.console import Console
-from tests.helpers import toy_problem
-from tests.tracking.test_summary import story
+from tests.helpers import Story, toy_problem
+from tests.tracking.test_summary import POINT, story
 
 
 def shown(history: History, *, width: int = 80) -> str:
@@ -71,3 +71,15 @@ def test_a_driver_that_continues_says_where(tmp_path: Path) -> None:
     told._builder.append(Event(kind=Kind.OPENED))
     text = shown(told.history)
     assert "study runs/x: continues with 3 of 3 trials ended" in text
+
+
+def test_a_study_without_a_front_says_so() -> None:
+    told = Story(toy_problem())
+    told.finish(told.propose(POINT), stopped="silent", silence_margin=2.0)
+    told.fail(told.propose({**POINT, "width": 17}))
+    told._add(Kind.ENDED, reason="budget", hypervolume=0.0, front=[])
+    text = shown(told.history)
+    assert (
+        "no front: of 2 trials 1 lie beyond the edge (or were stopped), 1 failed"
+        in text
+    )
