@@ -102,7 +102,6 @@ class AnalyticTask:
     @property
     def parameters(self) -> frozenset[str]:
         """The parameters it understands."""
-        time.sleep(self.seconds)
         if self.function == "toy_snn":
             return frozenset(_TOY_PARAMETERS)
         count = 2 if self.function == "branin_currin" else self.dim
