@@ -26,7 +26,7 @@ from moosnn.runtime.journal import NAME as JOURNAL
 from moosnn.runtime.journal import Journal, read
 from moosnn.runtime.lease import Lease
 from moosnn.runtime.worker import build
-from moosnn.space import Space
+from moosnn.space import Params, Space
 from moosnn.study import Settings, Study, is_finished
 from moosnn.tasks.base import Task
 from moosnn.tracking.console import print_front
@@ -211,6 +211,20 @@ def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
         if task.parameters is not None and name not in task.parameters:
             hint = nearest(name, task.parameters)
             raise ConfigError(f"space.{name}: the task has no such parameter.{hint}")
+    for params in _extremes(problem.space):
+        try:
+            task.check(params)
+        except ConfigError as error:
+            raise ConfigError(f"space: {error}") from error
+
+
+def _extremes(space: Space) -> Iterator[Params]:
+    """Points that have each parameter's ends, or each option, once."""
+    middle = space.decode([0.5] * len(space))
+    for name, parameter in space.parameters.items():
+        options = getattr(parameter, "options", None)
+        for value in options or (parameter.decode(0.0), parameter.decode(1.0)):
+            yield space.active({**middle, name: value})
 
 
 def _make_folder(folder: Path) -> None:

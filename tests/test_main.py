@@ -16,6 +16,7 @@ import yaml
 from moosnn.__main__ import config_folder, main
 from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
+from tests.runtime.test_executors import processes, until
 
 SMOKE = "+experiment=smoke"
 
@@ -132,6 +133,34 @@ def test_interrupted_it_says_how_to_continue(
     assert err == "moosnn: interrupted; the same command continues\n"
 
 
+def wait_for_trial(folder: Path, driver: subprocess.Popen[bytes]) -> None:
+    until(lambda: (folder / "trials/000000/1").exists() or driver.poll() is not None)
+    assert driver.poll() is None
+
+
+@pytest.mark.parametrize("cancel", [True, False])
+def test_interrupted_twice_or_told_to_cancel_it_ends_at_once(
+    tmp_path: Path, cancel: bool
+) -> None:
+    words = [SMOKE, "study_dir=s", "task.seconds=20", "executor.workers=1"]
+    words += ["--cancel"] * cancel
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "moosnn", *words],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for_trial(tmp_path / "s", driver)
+    driver.send_signal(signal.SIGINT)
+    if not cancel:
+        driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=10) == 130
+    # Cancelled: at once. Else the worker finishes its trial, publishes it and ends.
+    until(lambda: not processes(tmp_path / "s"), seconds=5 if cancel else 120)
+    published = (tmp_path / "s/outbox/000000-1.json").exists()
+    assert published != cancel
+
+
 def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     words = [SMOKE, "study.budget=2000", "study_dir=s"]
     driver = subprocess.Popen(
@@ -169,6 +198,9 @@ MISTAKES = {
     "experiment=smoke": "write +experiment=… with a plus sign",
     "+experiment=nas optimizer.initial=abc": "optimizer.initial: expected a whole",
     f"{SMOKE} task.seconds=x": "task: ",
+    f"{SMOKE} executor.orphan_s=2": "executor.orphan_s: expected at least 5 s",
+    "+experiment=nas space.depth.int=[1,9]": "space: ",
+    "+experiment=nas space.coding.choice=[direct,foo]": "space: ",
     f"{SMOKE} study=5": "study: expected a mapping, got 5.",
     f"{SMOKE} ~study.budget": "the config lacks the key 'study.budget'.",
     f"{SMOKE} ~seed": "the config lacks the key 'seed'.",

@@ -24,7 +24,7 @@ from typing import Any
 from moosnn.errors import StudyBusyError, StudyFolderError
 
 FOLDER = "lease"
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
 # A driver on another host is dead when its file was not touched for this long.
 STALE_S = 60.0
 

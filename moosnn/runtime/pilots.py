@@ -25,7 +25,7 @@ from moosnn.errors import ConfigError, DivergedError, StudyFolderError
 from moosnn.runtime import files
 from moosnn.runtime.attempt import Result, result_from_json
 from moosnn.runtime.executors import Ended, Report
-from moosnn.runtime.lease import Process
+from moosnn.runtime.lease import HEARTBEAT_S, Process
 from moosnn.runtime.slots import gpu_of, worker_count
 from moosnn.runtime.supervisor import Limits, run_worker
 from moosnn.tasks.base import Task
@@ -38,6 +38,8 @@ _SILENT_S = 60.0
 # How long workers without work may take to end before they are killed.
 _CLOSE_S = 10.0
 _CLOSE_POLL_S = 0.02
+# A driver's sign of life may be so much late before its workers leave it.
+_LEAST_ORPHAN_S = 5 * HEARTBEAT_S
 _LOOK_S = 0.2  # between two looks at the workers' processes
 _STILLBORN = 3  # so many in a row, and it is the installation that is broken
 _LOST = Failure(kind="lost", message="its worker is gone and left no result")
@@ -99,7 +101,7 @@ class PilotExecutor:
             memory_gb: resident memory of a trial, > 0; ``None`` = no limit.
             log_mb: what a trial may print, > 0.
             orphan_s: seconds without a sign of life of the driver after which a worker
-                finishes its trial, publishes it and ends, > 0.
+                finishes its trial, publishes it and ends, >= 5.
 
         Raises:
             ConfigError: a number out of its range.
@@ -117,6 +119,11 @@ class PilotExecutor:
             ("orphan_s", orphan_s),
         ):
             _require_positive(name, number, whole=False)
+        if orphan_s < _LEAST_ORPHAN_S:
+            raise ConfigError(
+                f"executor.orphan_s: expected at least {_LEAST_ORPHAN_S:g} s, since a "
+                f"driver gives a sign of life each {HEARTBEAT_S:g} s; got {orphan_s!r}."
+            )
         self._count = worker_count(
             workers,
             threads_per_trial=threads_per_trial,

@@ -26,6 +26,7 @@ import yaml
 from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
 from moosnn.runtime import files
 from moosnn.runtime.attempt import result_to_json, run_attempt
+from moosnn.space import Params
 from moosnn.tasks.base import Context, Task
 from moosnn.trial import Evaluation, Proposal
 
@@ -113,6 +114,9 @@ class _Unbuilt:
 
     def __init__(self, reason: Exception) -> None:
         self._reason = reason
+
+    def check(self, params: Params) -> None:
+        """Nothing to check."""
 
     def fingerprint(self) -> Mapping[str, str]:
         """None."""

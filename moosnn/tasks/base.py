@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from moosnn.space import Params
 from moosnn.trial import Evaluation, Proposal
 
 
@@ -50,6 +51,14 @@ class Task(Protocol):
     @property
     def parameters(self) -> frozenset[str] | None:
         """The parameters it understands; ``None`` = any."""
+        ...
+
+    def check(self, params: Params) -> None:
+        """Refuse a point that could never be evaluated; asked before a study begins.
+
+        Raises:
+            ConfigError: with the parameter and what was expected.
+        """
         ...
 
     def fingerprint(self) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from moosnn.errors import ConfigError, nearest
 from moosnn.snn.data import Dataset, Split, check_dataset, load_dataset
 from moosnn.snn.genes import DEFAULTS, MAX_DEPTH, NAMES, Genes
 from moosnn.snn.silence import Edge, Silence, SilenceWatch, silence_of
-from moosnn.space import Value
+from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
 from moosnn.trial import Evaluation, Proposal
 
@@ -97,7 +97,15 @@ class SnnTask:
         self._min_updates = min_updates
         self._device = device
         self._threads = threads
-        Genes.from_params({**DEFAULTS, **self._fixed})  # a bad value shows up now
+        self.check({})  # a bad value shows up now
+
+    def check(self, params: Params) -> None:
+        """Refuse values that no network has.
+
+        Raises:
+            ConfigError: with the nearest or the range.
+        """
+        Genes.from_params({**DEFAULTS, **self._fixed, **params})
 
     def fingerprint(self) -> Mapping[str, str]:
         """The sha256 of the data and its splits."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from moosnn.errors import ConfigError, DivergedError
 from moosnn.runtime.executors import Ended, Executor, Report
+from moosnn.space import Params
 from moosnn.tasks.base import Context, Task
 from moosnn.trial import Evaluation, Failure, Proposal, Trial
 
@@ -23,6 +24,8 @@ class ScriptedTask:
 
     metrics = ("value",)
     parameters = None
+
+    def check(self, params: Params) -> None: ...
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}

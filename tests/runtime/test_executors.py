@@ -287,7 +287,7 @@ def test_a_cancelled_trial_is_ended_at_once(workers: Make, folder: Path) -> None
 def test_workers_of_a_dead_driver_finish_publish_and_end(folder: Path) -> None:
     """No lease is held here: the driver looks dead from the start."""
     executor = PilotExecutor(
-        folder=folder, task=ScriptedTask(), workers=1, orphan_s=1.0
+        folder=folder, task=ScriptedTask(), workers=1, orphan_s=5.0
     )
     lease = folder / "lease/000001.json"
     lease.parent.mkdir()
