@@ -25,6 +25,7 @@ from moosnn.runtime.header import header, require_same
 from moosnn.runtime.journal import NAME as JOURNAL
 from moosnn.runtime.journal import Journal, read
 from moosnn.runtime.lease import Lease
+from moosnn.runtime.record import problem_of
 from moosnn.runtime.worker import build
 from moosnn.space import Params, Space
 from moosnn.study import Settings, Study, is_finished
@@ -57,7 +58,7 @@ def check_keys(config: Mapping[str, Any]) -> None:
         ConfigError: with the nearest key.
     """
     _check_names("", config, KEYS)
-    for key in ("space", "problem", "study"):
+    for key in ("space", "problem", "study", "tracker"):
         if not isinstance(config[key], Mapping):
             raise ConfigError(f"{key}: expected a mapping, got {config[key]!r}.")
     _check_names("study.", config["study"], STUDY_KEYS)
@@ -76,15 +77,6 @@ def _check_names(
     for key in known:
         if key not in config:
             raise ConfigError(f"the config lacks the key '{prefix}{key}'.")
-
-
-def problem_of(config: Mapping[str, Any]) -> Problem:
-    """The problem of a resolved config, with its space.
-
-    Raises:
-        SpaceError, ProblemError: what they refuse.
-    """
-    return Problem.from_config(Space.from_config(config["space"]), config["problem"])
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
@@ -121,9 +113,12 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
     task: Task = build(config, "task")
     _check_task(problem, task, config["task"].get("fixed") or {})
     executor = build(config, "executor")(folder=folder, task=task)
-    tracker = build(config, "tracker")(
-        folder=folder, problem=problem, budget=settings.budget
-    )
+    trackers = [
+        build(config, f"tracker.{name}")(
+            folder=folder, problem=problem, budget=settings.budget
+        )
+        for name in config["tracker"]
+    ]
     _pin_threads()
     now = header(config, task.fingerprint(), DRIVER_THREADS)
     if _is_over(folder, problem, settings, now):
@@ -142,7 +137,7 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
             optimizer=optimizer,
             executor=executor,
             journal=journal,
-            trackers=[Results(folder=folder, problem=problem), tracker],
+            trackers=[Results(folder=folder, problem=problem), *trackers],
             settings=settings,
         )
         with interruptible():

@@ -10,12 +10,10 @@ two lines: the next one reads the journal and goes on.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from moosnn.confirmation import (
@@ -33,6 +31,7 @@ from moosnn.proposer import Proposer
 from moosnn.runtime.attempt import Result, result_to_json
 from moosnn.runtime.executors import Ended, Executor, Report
 from moosnn.runtime.journal import Journal
+from moosnn.tracking.feed import CLOSE_S, Feed
 from moosnn.tracking.tracker import Tracker
 from moosnn.trial import Evaluation, Failure, Status, Trial
 
@@ -111,13 +110,14 @@ class Study:
             optimizer: says what to try next.
             executor: runs the trials.
             journal: opened by this driver; its header is already written.
-            trackers: are told of every event.
+            trackers: are told of every event, each in a thread of its own.
             settings: how far to go.
         """
         self._problem = problem
         self._executor = executor
         self._journal = journal
-        self._trackers = list(trackers)
+        self._trackers = trackers
+        self._feeds: list[Feed] = []
         self._settings = settings
         self._proposer = Proposer(
             problem, optimizer, settings.seed, threaded=executor.ahead > 0
@@ -150,6 +150,7 @@ class Study:
             MoosnnError: the disk is full, another driver took over, every trial
                 crashes. The journal is right; the same command continues.
         """
+        self._feeds = [Feed(tracker) for tracker in self._trackers]
         try:
             self._resume()
             self._search()
@@ -159,8 +160,7 @@ class Study:
             self._proposer.close()
             self._executor.close(cancel=cancel)
             self._tell()
-            for tracker in list(self._trackers):
-                self._guarded(tracker, tracker.close)
+            self._close_feeds()
 
     # ---------------------------------------------------------------- resume
 
@@ -364,17 +364,12 @@ class Study:
         """Tell the trackers what was journaled, once every free slot has work."""
         while self._untold:
             event, history = self._untold.popleft()
-            for tracker in list(self._trackers):
-                self._guarded(tracker, partial(tracker.on_event, event, history))
+            for feed in self._feeds:
+                feed.tell(event, history)
 
-    def _guarded(self, tracker: Tracker, call: Callable[[], None]) -> None:
-        """What shows a study must not stop it: a tracker that fails is left out."""
-        try:
-            call()
-        except (Exception, SystemExit) as error:  # rich exits when its pipe is closed
-            self._trackers.remove(tracker)
-            print(
-                f"moosnn: tracker {type(tracker).__name__} failed and is left out: "
-                f"{type(error).__name__}: {error}",
-                file=sys.stderr,
-            )
+    def _close_feeds(self) -> None:
+        for feed in self._feeds:
+            feed.finish()
+        deadline = time.monotonic() + CLOSE_S
+        for feed in self._feeds:
+            feed.join(deadline)

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from moosnn.__main__ import config_folder, main
-from moosnn.driver import problem_of
 from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
+from moosnn.runtime.record import problem_of
 from moosnn.runtime.worker import build
 
 EXPERIMENTS = sorted(p.stem for p in (config_folder() / "experiment").glob("*.yaml"))

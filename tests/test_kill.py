@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from moosnn.confirmation import SEEDS, confirmed
-from moosnn.driver import problem_of
 from moosnn.history import History, Kind
 from moosnn.pareto.front import front_of
 from moosnn.runtime.journal import NAME, read
+from moosnn.runtime.record import problem_of
 from tests.runtime.test_executors import processes, until
 
 BUDGET = 60  # enough work for ten kills before the study ends

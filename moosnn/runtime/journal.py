@@ -43,31 +43,41 @@ class Contents:
     ignored: int
     whole_bytes: int
     torn_bytes: int
+    damage: str | None = None
 
 
-def read(path: Path) -> Contents:
+def read(path: Path, *, up_to_damage: bool = False) -> Contents:
     """Read a journal, up to a torn tail.
 
     Args:
         path: the file; one that does not exist is an empty journal.
+        up_to_damage: read what precedes a damaged line instead of refusing it all: for
+            those who only look.
 
     Raises:
         JournalError: a line in the middle is damaged; its number, and that the lines
             before it can be read.
         StudyFolderError: the file cannot be read.
     """
-    builder, ignored, whole = _read(path)
+    builder, ignored, whole, damage = _read(path)
+    if damage and not up_to_damage:
+        raise JournalError(damage)
     size = path.stat().st_size if path.exists() else 0
     return Contents(
         history=builder.history,
         ignored=ignored,
         whole_bytes=whole,
         torn_bytes=size - whole,
+        damage=damage,
     )
 
 
-def _read(path: Path) -> tuple[HistoryBuilder, int, int]:
-    """The events, the ignored lines, and where the torn tail begins."""
+def _read(path: Path) -> tuple[HistoryBuilder, int, int, str | None]:
+    """The events, the ignored lines, where the torn tail begins, and what is damaged.
+
+    Raises:
+        StudyFolderError: the file cannot be read.
+    """
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -88,13 +98,14 @@ def _read(path: Path) -> tuple[HistoryBuilder, int, int]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if end == len(raw) - 1:
                 break  # The last line: torn by a crash of the machine, not damaged.
-            raise JournalError(
+            damage = (
                 f"{path}: line {line} is damaged ({type(error).__name__}: {error}); "
                 f"the {line - 1} lines before it are readable: keep them in a copy "
                 f"(head -n {line - 1}) and put that in its place to go on from there."
-            ) from error
+            )
+            return builder, ignored, start, damage
         start = end + 1
-    return builder, ignored, start
+    return builder, ignored, start, None
 
 
 class Journal:
@@ -131,7 +142,7 @@ class Journal:
         if len(contents.history):
             opened = Event(kind=Kind.OPENED, time=clock(), epoch=lease.epoch)
             _append_durably(self.path, _line(opened))
-        self._builder, self.ignored, _ = _read(self.path)
+        self._builder, self.ignored, _, _ = _read(self.path)
 
     @property
     def history(self) -> History:

@@ -58,7 +58,7 @@ def build(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - what it
 
     Args:
         config: trusted like a program: its ``_target_`` names what is called.
-        key: which part.
+        key: which part, e.g. ``task`` or ``tracker.console``.
 
     Raises:
         ConfigError: it has no ``_target_``, or its constructor has no such parameter.
@@ -67,7 +67,9 @@ def build(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - what it
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    part = config[key]
+    part: Any = config
+    for step in key.split("."):
+        part = part[step]
     if not isinstance(part, Mapping) or "_target_" not in part:
         raise ConfigError(f"{key}: expected a mapping with a _target_, got {part!r}.")
     try:

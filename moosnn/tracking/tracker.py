@@ -23,16 +23,3 @@ class Tracker(Protocol):
     def close(self) -> None:
         """The driver ends, for whatever reason."""
         ...
-
-
-class Silent:
-    """Shows nothing."""
-
-    def __init__(self, **_: object) -> None:
-        """Ignore what the other trackers need."""
-
-    def on_event(self, event: Event, history: History) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""

@@ -23,11 +23,11 @@ from statistics import median
 import numpy as np
 import yaml
 
-from moosnn.driver import problem_of
 from moosnn.history import History, Kind
 from moosnn.pareto.front import hypervolume_history
 from moosnn.runtime.header import header
 from moosnn.runtime.journal import NAME, read
+from moosnn.runtime.record import problem_of
 
 SEEDS = range(5)
 TRIALS = {"qnehvi": 60, "sobol": 150}

@@ -1,0 +1,238 @@
+"""How far a study is, in numbers: the one place where they are counted.
+
+Knows: problems and histories. Must not know: terminals, W&B, pictures, files.
+
+A `Follower` takes a journal event by event and costs little for each: a display, a
+W&B run and a report of the same journal always show the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from moosnn.history import Event, History, Kind
+from moosnn.pareto.front import front_of
+from moosnn.problem import Problem
+from moosnn.trial import Evaluation, Status, Trial
+
+# How many trials or suggestions "recent" means.
+RECENT = 10
+# The share of its training that a stopped trial was spared, if its task tells.
+WORK_SAVED = "work_saved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A study at one moment.
+
+    Attributes:
+        done: trials that were evaluated.
+        feasible: those of them that violate no constraint.
+        silent: those of them that violate a constraint that voids: beyond the edge.
+        failed: trials that finally failed.
+        pending: trials that were proposed and have not ended.
+        retrained: retrainings of front members that have ended.
+        front: the front's trial numbers, by ascending first loss.
+        hypervolume: of the front.
+        elapsed_s: seconds during which a driver was at work.
+        suggestion_s: mean seconds of the last `RECENT` suggestions, 0 without any.
+        saved_s: seconds of training that early stopping spared, as far as known.
+    """
+
+    done: int = 0
+    feasible: int = 0
+    silent: int = 0
+    failed: int = 0
+    pending: int = 0
+    retrained: int = 0
+    front: tuple[int, ...] = ()
+    hypervolume: float = 0.0
+    elapsed_s: float = 0.0
+    suggestion_s: float = 0.0
+    saved_s: float = 0.0
+
+    @property
+    def ended(self) -> int:
+        """Trials that count against the budget."""
+        return self.done + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A trial, or a retraining of one, that a worker has.
+
+    Attributes:
+        number: of the trial.
+        attempt: its attempt.
+        step: whole epochs done, as last reported; ``None`` before the first report.
+        since: when it was given out, seconds since 1970 by the driver's clock.
+        retraining: whether it is a retraining for the test split.
+    """
+
+    number: int
+    attempt: int
+    step: int | None
+    since: float
+    retraining: bool = False
+
+
+@dataclass(slots=True)
+class Follower:
+    """Adds up a study's events.
+
+    Attributes:
+        problem: says what is feasible and better.
+        now: after the last event.
+        curve: what `now` was after each ended (or corrected) trial.
+    """
+
+    problem: Problem
+    now: Progress = field(default_factory=Progress)
+    curve: list[Progress] = field(default_factory=list)
+    _front: list[Trial] = field(default_factory=list)
+    _last_time: float | None = None
+    _suggestions: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _running: dict[tuple[int, int], Running] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, problem: Problem, history: History) -> Self:
+        """A follower that has heard a whole history."""
+        follower = cls(problem)
+        for position in range(len(history)):
+            follower.add(history[position], history.prefix(position + 1))
+        return follower
+
+    @property
+    def running(self) -> list[Running]:
+        """What the workers have, by trial number."""
+        return [self._running[key] for key in sorted(self._running)]
+
+    @property
+    def gain(self) -> float:
+        """What the last `RECENT` ended trials added to the hypervolume."""
+        curve = self.curve
+        before = curve[-RECENT - 1].hypervolume if len(curve) > RECENT else 0.0
+        return self.now.hypervolume - before
+
+    def left_s(self, budget: int) -> float | None:
+        """Seconds until the budget is spent at the recent pace; ``None`` unknown."""
+        recent = self.curve[-2 * RECENT - 1 :]
+        if len(recent) < 2 or self.now.ended >= budget:
+            return None
+        seconds = recent[-1].elapsed_s - recent[0].elapsed_s
+        ended = recent[-1].ended - recent[0].ended
+        return (budget - self.now.ended) * seconds / ended if ended else None
+
+    def add(self, event: Event, history: History) -> None:
+        """Hear of the next event.
+
+        Args:
+            event: the newest.
+            history: everything so far, ``event`` included.
+        """
+        now = replace(self.now, elapsed_s=self._elapsed_s(event))
+        match event.kind:
+            case Kind.PROPOSED:
+                self._suggestions.append(float(event.data.get("seconds", 0.0)))
+                mean = sum(self._suggestions) / len(self._suggestions)
+                now = replace(now, pending=now.pending + 1, suggestion_s=mean)
+            case Kind.FINISHED | Kind.CORRECTED | Kind.FAILED:
+                now = self._ended(now, event, history)
+                self.curve.append(now)
+            case Kind.CONFIRMED:
+                now = replace(now, retrained=now.retrained + 1)
+            case _:
+                pass
+        self._follow_running(event)
+        self.now = now
+
+    def _elapsed_s(self, event: Event) -> float:
+        """The time between two drivers does not count, nor a clock that goes back."""
+        last, self._last_time = self._last_time, event.time
+        if last is None or event.kind is Kind.OPENED:
+            return self.now.elapsed_s
+        return self.now.elapsed_s + max(0.0, event.time - last)
+
+    def _ended(self, now: Progress, event: Event, history: History) -> Progress:
+        assert event.number is not None
+        trial = history.trial(event.number)
+        if event.kind is Kind.CORRECTED:
+            now = replace(now, failed=now.failed - 1)
+        else:
+            now = replace(now, pending=now.pending - 1)
+        if trial.evaluation is None:
+            return replace(now, failed=now.failed + 1)
+        now = replace(
+            now,
+            done=now.done + 1,
+            silent=now.silent + is_silent(self.problem, trial),
+            saved_s=now.saved_s + saved_s(trial.evaluation),
+        )
+        if not self.problem.is_feasible(trial):
+            return now
+        # Whatever an earlier front dominated, this one dominates as well.
+        candidates = {t.number: t for t in (*self._front, trial)}
+        front = front_of(self.problem, list(candidates.values()))
+        self._front = [candidates[number] for number in front.numbers]
+        return replace(
+            now,
+            feasible=now.feasible + 1,
+            front=front.numbers,
+            hypervolume=front.hypervolume,
+        )
+
+    def _follow_running(self, event: Event) -> None:
+        if event.number is None or event.attempt is None:
+            return
+        key = (event.number, event.attempt)
+        match event.kind:
+            case Kind.SUBMITTED | Kind.CONFIRMING:
+                self._running[key] = Running(
+                    number=event.number,
+                    attempt=event.attempt,
+                    step=None,
+                    since=event.time,
+                    retraining=event.kind is Kind.CONFIRMING,
+                )
+            case Kind.REPORTED:
+                if key in self._running:
+                    step = int(event.data["step"])
+                    self._running[key] = replace(self._running[key], step=step)
+            case Kind.FINISHED | Kind.FAILED:
+                # Also the other attempts: the first result of a number wins.
+                for other in [k for k in self._running if k[0] == event.number]:
+                    del self._running[other]
+            case _:
+                self._running.pop(key, None)
+
+
+def is_silent(problem: Problem, trial: Trial) -> bool:
+    """Whether an evaluated trial violates a constraint that voids."""
+    return trial.status is Status.DONE and any(
+        trial.evaluation is not None
+        and c.voids
+        and c.violation(trial.evaluation.metrics[c.metric]) > 0
+        for c in problem.constraints
+    )
+
+
+def saved_s(evaluation: Evaluation) -> float:
+    """Seconds that a stopped training would still have taken, by its own pace.
+
+    0 for one that was not stopped, or whose task does not measure `WORK_SAVED`.
+    """
+    share = evaluation.metrics.get(WORK_SAVED, 0.0)
+    if evaluation.stopped is None or not 0.0 < share < 1.0:
+        return 0.0
+    return evaluation.seconds * share / (1.0 - share)
+
+
+def study_id(history: History) -> str:
+    """Twelve hexadecimal digits, the same for a study wherever its folder lies."""
+    import hashlib
+
+    first = history[0]
+    spelled = f"{first.data.get('digest')} {first.time!r}"
+    return hashlib.sha256(spelled.encode()).hexdigest()[:12]
