@@ -193,7 +193,7 @@ MISTAKES = {
     f"{SMOKE} task.functin=a": "task: unknown key 'functin'. Did you mean 'function'?",
     f"{SMOKE} executor.worker=2": "executor: unknown key 'worker'. Did you mean 'wor",
     f"{SMOKE} executor.workers=0": "executor.workers: expected auto or a whole number",
-    f"{SMOKE} tracker.foo=1": "tracker: unknown key 'foo'.",
+    f"{SMOKE} tracker.foo=1": "tracker.foo: expected a mapping with a _target_",
     f"{SMOKE} space.depth.itn=[1,2]": "space.depth: int: unknown key 'itn'.",
     "experiment=smoke": "write +experiment=… with a plus sign",
     "+experiment=nas optimizer.initial=abc": "optimizer.initial: expected a whole",
