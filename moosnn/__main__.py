@@ -1,20 +1,18 @@
-"""The command line: compose the config, hand it to the driver.
+"""The command line: a study, a sweep over studies, or a look at one.
 
-Knows: hydra, and how its mistakes are worded. Must not know: how a study is run. With
-``runtime/worker.py`` the only module that imports hydra or omegaconf.
+Knows: the words, the exit codes. Must not know: hydra, how a study is run.
 """
 
 from __future__ import annotations
 
 import os
-import re
+import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Sequence
 
 import moosnn
+from moosnn.compose import Job, choices, compose, config_folder, sweep_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 
 USAGE = """\
@@ -22,7 +20,11 @@ moosnn finds spiking neural networks that are accurate and quiet.
 
   python -m moosnn +experiment=nas                     a study on this machine
   python -m moosnn +experiment=nas                     the same line again: it continues
-  python -m moosnn +experiment=nas optimizer=sobol study.budget=50 seed=1
+  python -m moosnn -m +experiment=nas optimizer=qnehvi,nsga2 seed=0,1,2        a sweep
+
+  python -m moosnn status FOLDER      how far a study or a sweep is
+  python -m moosnn front FOLDER       its front; --json, --at N
+  python -m moosnn report FOLDER      pictures and tables of a study, or of a sweep
 
   --cancel      when interrupted, end what runs instead of leaving it to the next run
   --cfg job     print the config that the other words compose, and run nothing
@@ -31,26 +33,11 @@ moosnn finds spiking neural networks that are accurate and quiet.
 Groups, chosen by group=name (an experiment by +experiment=name):
 {groups}
 Values are set by key=value, e.g. study.budget=200; conf/config.yaml lists them. The
-results lie in study_dir, by default runs/<experiment>-<optimizer>-s<seed>.
+results lie in study_dir, by default runs/<experiment>-<optimizer>-s<seed>; with -m in
+runs/sweep-<experiment>.
 Exit codes: 0 done; 2 a mistake, or trouble with the machine; 130 or 143 interrupted.
 """
 CANCEL = "--cancel"
-# Words such as task.stages=last: a constructor's argument need not stand in the YAML.
-_PART = re.compile(r"(task|space|problem|optimizer|executor|tracker|study)\.[^=]*=")
-
-
-def config_folder() -> Path:
-    """Where the YAML files lie: beside the package in a checkout, inside of a wheel.
-
-    Raises:
-        ConfigError: neither is there; the installation is broken.
-    """
-    package = Path(__file__).resolve().parent
-    # The wheel's own first: what lies beside an installed package is another's.
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "config.yaml").is_file():
-            return folder
-    raise ConfigError(f"{package}: the installation lacks its conf folder: reinstall.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,113 +69,66 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _groups() -> str:
     folders = sorted(f for f in config_folder().iterdir() if f.is_dir())
-    lines = (f"  {f.name:<11} {', '.join(_choices(f.name))}" for f in folders)
+    lines = (f"  {f.name:<11} {', '.join(choices(f.name))}" for f in folders)
     return "\n".join(lines)
 
 
-def _choices(group: str) -> list[str]:
-    return sorted(f.stem for f in (config_folder() / group).glob("*.yaml"))
-
-
 def _run(words: Sequence[str]) -> None:
-    """Let Hydra compose the words, then run the study.
+    """Run the study or the sweep that some words ask for.
 
     Raises:
-        MoosnnError: also for every mistake that Hydra or OmegaConf finds.
+        MoosnnError: a mistake, or trouble with the machine.
     """
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    # Or Hydra would print a mistake itself and exit with 1.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
     # Before numpy and torch are imported: two threads on a busy machine of two cores
     # can be ten times slower than one. Workers are given their own number.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    own = [f"++{word}" if _PART.match(word) else word for word in words]
-    sys.argv = ["moosnn", *(word for word in own if word != CANCEL)]
-    composed: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    cancel = CANCEL in words
+    own = [word for word in words if word != CANCEL]
 
-    # Composing and running are apart, since Hydra prints lines of its own around a job
-    # that raises.
-    def keep(config: Any) -> None:  # noqa: ANN401 - Hydra's DictConfig
-        from hydra.core.hydra_config import HydraConfig
-        from omegaconf import OmegaConf
+    def run(job: Job) -> None:
+        _drive(job, cancel=cancel)
 
-        plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
-        composed.append((plain, dict(HydraConfig.get().runtime.choices)))
-
-    compose = hydra.main(
-        version_base="1.3", config_path=str(config_folder()), config_name="config"
-    )(keep)
-    try:
-        compose()
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise ConfigError(_reworded(str(error), words)) from error
-    for config, choices in composed:
-        _drive(config, choices, cancel=CANCEL in words)
+    jobs = compose(own, run)
+    sweep = sweep_folder(own)
+    if sweep is None:
+        for job in jobs:
+            run(job)
+    else:
+        _run_each(jobs, cancel=cancel)
+        print(f"compare them: python -m moosnn report {shlex.quote(str(sweep))}")
 
 
-def _drive(
-    config: Mapping[str, Any], choices: Mapping[str, Any], *, cancel: bool
-) -> None:
-    """Run the study of a composed config in its folder."""
+def _run_each(jobs: Sequence[Job], *, cancel: bool) -> None:
+    """Run studies one after the other; what stops one does not stop the next.
+
+    Raises:
+        ConfigError: some could not be run to an end; why was printed for each.
+    """
+    stopped = 0
+    for number, job in enumerate(jobs, start=1):
+        print(f"study {number} of {len(jobs)}: {job.folder}", flush=True)
+        try:
+            _drive(job, cancel=cancel)
+        except MoosnnError as error:
+            stopped += 1
+            print(f"moosnn: {error}", file=sys.stderr)
+    if stopped:
+        raise ConfigError(f"{stopped} of {len(jobs)} studies did not reach their end.")
+
+
+def _drive(job: Job, *, cancel: bool) -> None:
+    """Run a composed study."""
+    config = job.config
     if "experiment" in config:
         name = str(config["experiment"])
         raise ConfigError(
-            f"experiment: got {name!r}.{nearest(name, _choices('experiment'))}"
+            f"experiment: got {name!r}.{nearest(name, choices('experiment'))}"
         )
     from moosnn.driver import check_keys, run
 
     check_keys(config)
-    default = (
-        f"runs/{choices.get('experiment', 'study')}-{choices['optimizer']}"
-        f"-s{config['seed']}"
-    )
-    run(config, Path(config["study_dir"] or default), cancel=cancel)
-
-
-def _reworded(message: str, words: Sequence[str]) -> str:
-    """A mistake that Hydra found, in one line that names the nearest right word."""
-    group = re.search(r"Could not find '(\w+)/([^']*)'", message)
-    if group:
-        return f"{group[1]}: got {group[2]!r}.{nearest(group[2], _choices(group[1]))}"
-    key = re.search(r"Could not override '([^']+)'", message)
-    if key and key[1] == "experiment":
-        return "an experiment is added: write +experiment=… with a plus sign."
-    if key:
-        others = [word for word in words if key[1] not in word]
-        parent = key[1].rpartition(".")[0]
-        known = _known_keys(others)
-        siblings = [name for name in known if name.rpartition(".")[0] == parent]
-        return f"unknown key {key[1]!r}.{nearest(key[1], siblings or known)}"
-    return " ".join(message.split())
-
-
-def _known_keys(words: Sequence[str]) -> list[str]:
-    """The dotted keys of the config that some words compose."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        try:
-            config = compose("config", overrides=list(words))
-        except HydraException:
-            return []
-    return list(_dotted("", cast("dict[str, Any]", OmegaConf.to_container(config))))
-
-
-def _dotted(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in config.items():
-        if key.startswith("_"):
-            continue
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _dotted(f"{prefix}{key}.", value)
+    run(config, job.folder, cancel=cancel)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,10 @@ from moosnn.runtime.worker import build
 from moosnn.space import Params, Space
 from moosnn.study import Settings, Study, is_finished
 from moosnn.tasks.base import Task
+from moosnn.tracking.advice import Advice
 from moosnn.tracking.console import print_front
 from moosnn.tracking.results import FRONT_CSV, FRONT_PNG, HYPERVOLUME_PNG, Results
+from moosnn.tracking.tracker import Tracker
 
 KEYS = (
     "task",
@@ -120,6 +122,7 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
         for name in config["tracker"]
     ]
     _pin_threads()
+    _check_folder(folder)
     now = header(config, task.fingerprint(), DRIVER_THREADS)
     if _is_over(folder, problem, settings, now):
         return
@@ -132,12 +135,16 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
         if not len(journal.history):
             journal.append(Kind.STUDY, data=now)
         _tell_repairs(journal)
+        own: list[Tracker] = [
+            Results(folder=folder, problem=problem),
+            Advice(problem=problem, budget=settings.budget),
+        ]
         study = Study(
             problem=problem,
             optimizer=optimizer,
             executor=executor,
             journal=journal,
-            trackers=[Results(folder=folder, problem=problem), *trackers],
+            trackers=[*own, *trackers],
             settings=settings,
         )
         with interruptible():
@@ -220,6 +227,20 @@ def _extremes(space: Space) -> Iterator[Params]:
         options = getattr(parameter, "options", None)
         for value in options or (parameter.decode(0.0), parameter.decode(1.0)):
             yield space.active({**middle, name: value})
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that lies at or under a file.
+
+    Raises:
+        StudyFolderError: it does.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise StudyFolderError(
+            f"study_dir={folder}: expected a folder, but {there} is a file; choose "
+            "another."
+        )
 
 
 def _make_folder(folder: Path) -> None:

@@ -40,13 +40,14 @@ FLOORS = {
     "study": 6,
     "driver": 6,
     "api": 6,
+    "compose": 7,
     "cli": 7,
     "__main__": 7,
     "hydra_plugins/": 8,
 }
 
 HYDRA = ("hydra", "omegaconf")
-MAY_IMPORT_HYDRA = ("moosnn/__main__.py", "moosnn/runtime/worker.py", "hydra_plugins/")
+MAY_IMPORT_HYDRA = ("moosnn/compose.py", "moosnn/runtime/worker.py", "hydra_plugins/")
 
 # The package itself re-exports lazily from up to here; __version__ is for everyone.
 PACKAGE_FLOOR = FLOORS["api"]
@@ -188,7 +189,8 @@ SOUND = {
     "moosnn/runtime/parts/deep.py": "from moosnn.runtime import worker\n",
     "moosnn/study.py": "from moosnn.tasks import snn\n",
     "moosnn/api.py": "from moosnn.study import Study\n",
-    "moosnn/__main__.py": "from omegaconf import OmegaConf\nimport moosnn\n",
+    "moosnn/compose.py": "from omegaconf import OmegaConf\n",
+    "moosnn/__main__.py": "import moosnn.compose\nimport moosnn\n",
     "hydra_plugins/sweeper/sweeper.py": "import hydra\nfrom moosnn.api import load\n",
 }
 

@@ -1,0 +1,241 @@
+"""Words of a command line to studies: Hydra composes their configs.
+
+Knows: hydra, the YAML files, how a mistake in the words is worded, where a study's
+folder lies. Must not know: how a study is run. With ``runtime/worker.py`` the only
+module that imports hydra or omegaconf.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from moosnn.errors import ConfigError, nearest
+
+# Words such as task.stages=last: a constructor's argument need not stand in the YAML.
+_PART = re.compile(r"(task|space|problem|optimizer|executor|tracker|study)\.[^=]*=")
+# What makes a study another one: `runtime.header.IDENTITY`, whose import would cost the
+# usage screen its speed, without the seed that every name has.
+_IDENTITY = ("task", "space", "problem", "optimizer")
+_SWEEP_DIR = "hydra.sweep.dir"
+_SWEEP_FILE = "multirun.yaml"  # Hydra's own
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One study to run.
+
+    Attributes:
+        config: resolved, plain data.
+        folder: of the study.
+        elsewhere: whether a launcher brought this process about, to run it here.
+    """
+
+    config: dict[str, Any]
+    folder: Path
+    elsewhere: bool
+
+
+def config_folder() -> Path:
+    """Where the YAML files lie: beside the package in a checkout, inside of a wheel.
+
+    Raises:
+        ConfigError: neither is there; the installation is broken.
+    """
+    package = Path(__file__).resolve().parent
+    # The wheel's own first: what lies beside an installed package is another's.
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise ConfigError(f"{package}: the installation lacks its conf folder: reinstall.")
+
+
+def choices(group: str) -> list[str]:
+    """The files of a group, e.g. of ``optimizer``."""
+    return sorted(f.stem for f in (config_folder() / group).glob("*.yaml"))
+
+
+def sweep_folder(words: Sequence[str]) -> Path | None:
+    """Where the studies of a sweep (``-m``) lie; ``None`` if the words ask for one."""
+    if not {"-m", "--multirun"} & set(words):
+        return None
+    given = {word.partition("=")[0].lstrip("+"): word for word in words}
+    if _SWEEP_DIR in given:
+        return Path(given[_SWEEP_DIR].partition("=")[2].strip("'\""))
+    experiment = given.get("experiment", "=study").partition("=")[2]
+    return Path("runs") / f"sweep-{experiment.replace(',', '+')}"
+
+
+def compose(words: Sequence[str], run: Callable[[Job], None]) -> list[Job]:
+    """Let Hydra compose the studies that some words ask for.
+
+    Args:
+        words: group choices, values, ``-m``.
+        run: called with a study that Hydra's launcher (``hydra/launcher=…``) wants to
+            be run in another process, in that process.
+
+    Returns:
+        The studies to be run in this process.
+
+    Raises:
+        ConfigError: every mistake that Hydra or OmegaConf finds, and what ``run``
+            raised; nothing is left behind.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    # Or Hydra would print a mistake itself and exit with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    own = [f"++{word}" if _PART.match(word) else word for word in words]
+    sweep = sweep_folder(words)
+    if sweep is not None:
+        own = [w for w in own if not w.lstrip("+").startswith(f"{_SWEEP_DIR}=")]
+        own.append(f"{_SWEEP_DIR}='{sweep}'")
+    sys.argv = ["moosnn", *own]
+    jobs: list[Job] = []
+
+    # Composing and running are apart, since Hydra prints lines of its own around a job
+    # that raises; but a launcher that is not Hydra's own calls this somewhere else.
+    def keep(config: Any) -> None:  # noqa: ANN401 - Hydra's DictConfig
+        job = _job(config)
+        if job.elsewhere:
+            run(job)
+        else:
+            jobs.append(job)
+
+    main = hydra.main(
+        version_base="1.3", config_path=str(config_folder()), config_name="config"
+    )(keep)
+    try:
+        # Hydra writes a line about a job that failed, before it raises its error.
+        with redirect_stderr(io.StringIO()):
+            main()
+        _check_folders(jobs)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        _forget(sweep)
+        raise ConfigError(_reworded(str(error), words)) from error
+    except ConfigError:
+        _forget(sweep)
+        raise
+    return jobs
+
+
+def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    config = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
+    hydra = HydraConfig.get()
+    chosen = hydra.runtime.choices
+    experiment = chosen.get("experiment", "study")
+    name = f"{experiment}-{chosen['optimizer']}-s{config.get('seed')}"
+    elsewhere = False
+    parent = Path("runs")
+    if hydra.mode.name == "MULTIRUN":
+        parent = Path(hydra.sweep.dir)
+        name = ",".join([name, *_distinguishing(hydra.overrides.task)])
+        elsewhere = not hydra.launcher["_target_"].endswith(".BasicLauncher")
+    given = config.get("study_dir")
+    folder = Path(given) if isinstance(given, str) and given.strip() else parent / name
+    return Job(config=config, folder=folder, elsewhere=elsewhere)
+
+
+def _distinguishing(words: Iterable[str]) -> list[str]:
+    """The words that make a study another one, as parts of a folder's name.
+
+    Not those that its name begins with, nor those that say only how it is run: so a
+    sweep goes on with a higher budget or other workers.
+    """
+    found = []
+    for word in (word.lstrip("+~") for word in words):
+        key, _, _ = word.partition("=")
+        named = key in ("experiment", "optimizer", "seed")
+        if re.split(r"[./@]", key)[0] in _IDENTITY and not named:
+            found.append(re.sub(r"[^\w.=,()\[\]{}:+-]", "_", word))
+    name = ",".join(found)
+    if len(name) <= _LONGEST_NAME:
+        return found
+    return [hashlib.sha256(name.encode()).hexdigest()[:12]]
+
+
+def _check_folders(jobs: Sequence[Job]) -> None:
+    """Refuse two studies in one folder.
+
+    Raises:
+        ConfigError: there are.
+    """
+    folders = [job.folder for job in jobs]
+    shared = next((f for f in folders if folders.count(f) > 1), None)
+    if shared is not None:
+        if jobs[0].config.get("study_dir"):
+            raise ConfigError(
+                f"study_dir={shared}: each study of a sweep needs a folder of its own; "
+                f"name the sweep's instead: {_SWEEP_DIR}={shared}."
+            )
+        raise ConfigError(
+            f"{folders.count(shared)} studies of the sweep would share {shared}: they "
+            "differ only in how they are run; sweep over task, space, problem, "
+            "optimizer or seed."
+        )
+
+
+def _forget(sweep: Path | None) -> None:
+    """Remove what Hydra wrote for a sweep that never began."""
+    if sweep is not None:
+        with suppress(OSError):
+            if [path.name for path in sweep.iterdir()] == [_SWEEP_FILE]:
+                (sweep / _SWEEP_FILE).unlink()
+                sweep.rmdir()
+                sweep.parent.rmdir()
+
+
+def _reworded(message: str, words: Sequence[str]) -> str:
+    """A mistake that Hydra found, in one line that names the nearest right word."""
+    group = re.search(r"Could not find '(\w+)/([^']*)'", message)
+    if group:
+        return f"{group[1]}: got {group[2]!r}.{nearest(group[2], choices(group[1]))}"
+    key = re.search(r"Could not override '([^']+)'", message)
+    if key and key[1] == "experiment":
+        return "an experiment is added: write +experiment=… with a plus sign."
+    if key:
+        others = [word for word in words if key[1] not in word]
+        parent = key[1].rpartition(".")[0]
+        known = _known_keys(others)
+        siblings = [name for name in known if name.rpartition(".")[0] == parent]
+        return f"unknown key {key[1]!r}.{nearest(key[1], siblings or known)}"
+    return " ".join(message.split())
+
+
+def _known_keys(words: Sequence[str]) -> list[str]:
+    """The dotted keys of the config that some words compose."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        try:
+            config = compose("config", overrides=list(words))
+        except HydraException:
+            return []
+    return list(_dotted("", cast("dict[str, Any]", OmegaConf.to_container(config))))
+
+
+def _dotted(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in config.items():
+        if key.startswith("_"):
+            continue
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _dotted(f"{prefix}{key}.", value)

@@ -1,0 +1,147 @@
+"""What a study's first results say about its config, told once.
+
+Knows: problems and histories. Must not know: terminals, how a study is run.
+
+A reference that nothing reaches, or a constraint that forbids what works, costs a whole
+study unless somebody says so early.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from moosnn.history import Event, History, Kind
+from moosnn.pareto.front import front_of
+from moosnn.problem import Constraint, Problem
+from moosnn.tracking.summary import number_text
+from moosnn.trial import Trial
+
+# So many ended trials are a first look: an initial design, and a little more.
+FIRST_LOOK = 20
+TOO_FEW = 10  # to judge, however short the study
+# A larger share of infeasible trials is suspicious, if it holds the best one.
+MOSTLY = 0.9
+
+Judgement = Callable[[Problem, History], str | None]
+
+
+def unreached_reference(problem: Problem, history: History) -> str | None:
+    """Says so if nothing feasible is better than the reference in every objective.
+
+    Then the hypervolume is 0, and says nothing about which trial is better.
+    """
+    front = front_of(problem, history.done)
+    if not len(front) or front.hypervolume > 0:
+        return None
+    losses = list(zip(*front.losses, strict=True))
+    parts = [
+        f"{o.metric} {number_text(o.reference)} (best: "
+        f"{number_text(o.value(min(losses[i])))})"
+        for i, o in enumerate(problem.objectives)
+    ]
+    return (
+        "none of the first trials is better than the reference in every objective: "
+        f"{', '.join(parts)}; the hypervolume stays 0 until one is. If it asks too "
+        "much, mend problem.objectives: reference."
+    )
+
+
+def suspicious_constraint(problem: Problem, history: History) -> str | None:
+    """Says so if nearly all trials are infeasible and one of them is the best.
+
+    By the first objective, wherever it was measured; the best feasible trial may be
+    none at all.
+    """
+    objective = problem.objectives[0]
+    done = history.done
+    infeasible = [t for t in done if _violated(problem, t)]
+    if len(infeasible) <= MOSTLY * len(done):
+        return None
+
+    def best(trials: list[Trial]) -> Trial | None:
+        measured = [t for t in trials if _value(t, objective.metric) is not None]
+        return min(
+            measured,
+            key=lambda t: objective.loss(_value(t, objective.metric) or 0.0),
+            default=None,
+        )
+
+    theirs = best(infeasible)
+    ours = best([t for t in done if problem.is_feasible(t)])
+    if theirs is None:
+        return None
+    value = _value(theirs, objective.metric)
+    assert value is not None
+    other = "there is no feasible one"
+    if ours is not None:
+        reached = _value(ours, objective.metric)
+        assert reached is not None
+        if objective.loss(reached) <= objective.loss(value):
+            return None
+        other = f"the best feasible one has {number_text(reached)}"
+    constraint = _most_violated(problem, infeasible)
+    index = problem.constraints.index(constraint)
+    return (
+        f"{len(infeasible)} of {len(done)} trials violate a constraint, yet trial "
+        f"{theirs.number} among them has {objective.metric} {number_text(value)} "
+        f"({other}): the constraint may be mis-set. Look at problem.constraints"
+        f"[{index}]: {{metric: {constraint.metric}, upper: {constraint.upper:g}}}."
+    )
+
+
+def _violated(problem: Problem, trial: Trial) -> list[Constraint]:
+    evaluation = trial.evaluation
+    if evaluation is None:
+        return []
+    return [
+        c for c in problem.constraints if c.violation(evaluation.metrics[c.metric]) > 0
+    ]
+
+
+def _most_violated(problem: Problem, trials: list[Trial]) -> Constraint:
+    violated = [c for t in trials for c in _violated(problem, t)]
+    return max(problem.constraints, key=violated.count)
+
+
+def _value(trial: Trial, metric: str) -> float | None:
+    return None if trial.evaluation is None else trial.evaluation.metrics.get(metric)
+
+
+class Advice:
+    """Prints each judgement that holds, once a study."""
+
+    def __init__(self, *, problem: Problem, budget: int) -> None:
+        """Prepare.
+
+        Args:
+            problem: says what is wanted.
+            budget: of the study; a shorter one than `FIRST_LOOK` is judged at its end.
+        """
+        self._problem = problem
+        self._least = min(FIRST_LOOK, max(TOO_FEW, budget))
+        self._silent: list[Judgement] = [unreached_reference, suspicious_constraint]
+
+    def on_event(self, event: Event, history: History) -> None:
+        """Judge, once enough trials have ended."""
+        if event.kind is Kind.OPENED:
+            self._told(history)  # by an earlier driver
+        elif event.kind in (Kind.FINISHED, Kind.FAILED, Kind.CORRECTED):
+            for text in self._told(history):
+                print(f"moosnn: note: {text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+    def _told(self, history: History) -> list[str]:
+        ended = len(history.done) + len(history.failed)
+        if ended < self._least:
+            return []
+        found = {j: j(self._problem, history) for j in self._silent}
+        # The reference is judged by the first look alone: the rest is up to the search.
+        self._silent = [
+            j
+            for j, text in found.items()
+            if text is None and j is not unreached_reference
+        ]
+        return [text for text in found.values() if text is not None]
