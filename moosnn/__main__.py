@@ -10,10 +10,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import moosnn
+from moosnn import cli
 from moosnn.compose import Job, choices, compose, config_folder, sweep_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
+from moosnn.interruption import EXIT
 
 USAGE = """\
 moosnn finds spiking neural networks that are accurate and quiet.
@@ -56,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(USAGE.format(groups=_groups()), end="")
         elif words == ["--version"]:
             print(f"moosnn {moosnn.__version__}")
+        elif _is_subcommand(words[0]):
+            return cli.run(words)
         else:
             _run(words)
     except MoosnnError as error:
@@ -63,8 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as interrupt:
         print("moosnn: interrupted; the same command continues", file=sys.stderr)
-        return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+        return EXIT + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     return 0
+
+
+def _is_subcommand(word: str) -> bool:
+    """Whether it names one, or can only be meant for one."""
+    return word in cli.SUBCOMMANDS or not ("=" in word or word.startswith(("-", "~")))
 
 
 def _groups() -> str:
@@ -131,5 +141,18 @@ def _drive(job: Job, *, cancel: bool) -> None:
     run(config, job.folder, cancel=cancel)
 
 
+def entry() -> NoReturn:
+    """The command: run it, and leave the process at once."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads any more; Python would complain at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if code > EXIT:
+        os._exit(code)  # without waiting for a suggestion that is being computed
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -6,11 +6,10 @@ run. Must not know: hydra, how a config is composed.
 
 from __future__ import annotations
 
-import os
-import signal
+import math
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from rich.console import Console as Terminal
 
 from moosnn.errors import ConfigError, StudyFolderError, nearest
 from moosnn.history import History, Kind
+from moosnn.interruption import Interruption
 from moosnn.problem import Problem
 from moosnn.runtime import files
 from moosnn.runtime.header import header, require_same
@@ -46,7 +46,6 @@ KEYS = (
     "seed",
     "study_dir",
 )
-INTERRUPTED = 128  # plus the signal's number: what a shell expects
 STUDY_KEYS = ("budget", "confirm")
 # The driver's numbers depend on how many threads add them up, and on a small machine
 # more than one only fight the trials for its cores.
@@ -57,13 +56,16 @@ def check_keys(config: Mapping[str, Any]) -> None:
     """Refuse keys that nobody would read, and a config that lacks some.
 
     Raises:
-        ConfigError: with the nearest key.
+        ConfigError: with the nearest key, or the place of a number that is none.
     """
     _check_names("", config, KEYS)
     for key in ("space", "problem", "study", "tracker"):
         if not isinstance(config[key], Mapping):
             raise ConfigError(f"{key}: expected a mapping, got {config[key]!r}.")
     _check_names("study.", config["study"], STUDY_KEYS)
+    for where, value in _numbers("", config):
+        if not math.isfinite(value):
+            raise ConfigError(f"{where}: expected a finite number, got {value!r}.")
     folder = config["study_dir"]
     if folder is not None and (not isinstance(folder, str) or not folder.strip()):
         raise ConfigError(f"study_dir: expected a folder's name, got {folder!r}.")
@@ -79,6 +81,18 @@ def _check_names(
     for key in known:
         if key not in config:
             raise ConfigError(f"the config lacks the key '{prefix}{key}'.")
+
+
+def _numbers(where: str, value: object) -> Iterator[tuple[str, float]]:
+    """The floating-point numbers of a config, and where each stands."""
+    if isinstance(value, float):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers(f"{where}.{key}".lstrip("."), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _numbers(f"{where}[{index}]", inner)
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
@@ -139,6 +153,7 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
             Results(folder=folder, problem=problem),
             Advice(problem=problem, budget=settings.budget),
         ]
+        interruption = Interruption()
         study = Study(
             problem=problem,
             optimizer=optimizer,
@@ -146,12 +161,13 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
             journal=journal,
             trackers=[*own, *trackers],
             settings=settings,
+            interruption=interruption,
         )
-        with interruptible():
+        with interruption:
             study.run(cancel=cancel)
     names = (FRONT_CSV, FRONT_PNG, HYPERVOLUME_PNG)
     found = [name for name in names if (folder / name).exists()]
-    print(f"results: {folder}: {', '.join(found)}")
+    _say(f"results: {folder}: {', '.join(found)}")
 
 
 def _is_over(
@@ -163,7 +179,7 @@ def _is_over(
         JournalError: it holds the study of another config.
     """
     for difference in _differences(folder, now):
-        print(f"note: this study was made with other {difference}")
+        _say(f"note: this study was made with other {difference}")
     history = read(folder / JOURNAL).history
     if not is_finished(problem, history, settings):
         return False
@@ -184,18 +200,18 @@ def _differences(folder: Path, now: Mapping[str, Any]) -> list[str]:
 def _tell_repairs(journal: Journal) -> None:
     """What opening the journal found and mended."""
     if journal.torn_bytes:
-        print(
+        _say(
             f"note: the journal's torn tail ({journal.torn_bytes} bytes) was set aside"
         )
     if journal.ignored:
-        print(
+        _say(
             f"note: {journal.ignored} journal lines of a superseded driver are ignored"
         )
 
 
 def _show_finished(folder: Path, problem: Problem, history: History) -> None:
     print_front(Terminal(highlight=False), problem, history)
-    print(
+    _say(
         f"{folder}: this study is finished. Extend it with "
         f"study.budget={2 * history.proposals}, or start anew with another seed=… or "
         "study_dir=…."
@@ -266,30 +282,10 @@ def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
         ) from error
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM end the study in order; a second one ends it at once.
-
-    Raises:
-        KeyboardInterrupt: the first one came; its argument is the signal's number.
-    """
-
-    def on_signal(number: int, _: object) -> None:
-        for each in watched:
-            signal.signal(each, lambda *_: os._exit(INTERRUPTED + number))
-        raise KeyboardInterrupt(number)
-
-    watched = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = [signal.signal(each, on_signal) for each in watched]
-    except ValueError:  # not the main thread: signals are its caller's
-        yield
-        return
-    try:
-        yield
-    finally:
-        for each, handler in zip(watched, before, strict=True):
-            signal.signal(each, handler)
+def _say(text: str) -> None:
+    """A line to whoever still reads: a closed pipe must not end a study."""
+    with suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 def _pin_threads() -> None:

@@ -10,8 +10,10 @@ for: what is journaled in between, the optimizer has not `seen`.
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 
 from moosnn.history import History
 from moosnn.optimizers.base import Optimizer
@@ -38,11 +40,7 @@ class Proposer:
         self._problem = problem
         self._optimizer = optimizer
         self._seed = seed
-        self._pool = (
-            ThreadPoolExecutor(1, "proposer", initializer=_pin_threads)
-            if threaded
-            else None
-        )
+        self._threaded = threaded
         self._answer: Future[tuple[Proposal | None, float]] | None = None
 
     @property
@@ -58,11 +56,14 @@ class Proposer:
     def ask(self, history: History) -> None:
         """Ask for the proposal after a history."""
         assert self._answer is None, "one question at a time"
-        if self._pool is not None:
-            self._answer = self._pool.submit(self._propose, history)
+        answer: Future[tuple[Proposal | None, float]] = Future()
+        self._answer = answer
+        if self._threaded:
+            # A daemon: who interrupts a study does not wait for a suggestion.
+            run = partial(self._propose, history, answer)
+            threading.Thread(target=run, name="proposer", daemon=True).start()
         else:
-            self._answer = Future()
-            self._answer.set_result(self._propose(history))
+            self._propose(history, answer)
 
     def take(self) -> tuple[Proposal | None, float]:
         """The answer, or ``None`` if the space holds no further point; its seconds."""
@@ -70,15 +71,19 @@ class Proposer:
         answer, self._answer = self._answer, None
         return answer.result()
 
-    def close(self) -> None:
-        """Ask no more; a suggestion that is being computed is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _propose(self, history: History) -> tuple[Proposal | None, float]:
+    def _propose(
+        self, history: History, answer: Future[tuple[Proposal | None, float]]
+    ) -> None:
         start = time.perf_counter()
-        found = self._optimizer.propose(self._problem, history, 1, self._seed)
-        return (found[0] if found else None), time.perf_counter() - start
+        try:
+            if self._threaded:
+                _pin_threads()
+            found = self._optimizer.propose(self._problem, history, 1, self._seed)
+        except BaseException as error:
+            answer.set_exception(error)  # `take` raises it
+        else:
+            seconds = time.perf_counter() - start
+            answer.set_result((found[0] if found else None, seconds))
 
 
 def _pin_threads() -> None:

@@ -22,8 +22,9 @@ from moosnn.confirmation import (
     unconfirmed,
     unfinished,
 )
-from moosnn.errors import ConfigError
+from moosnn.errors import ConfigError, StudyBusyError, StudyFolderError
 from moosnn.history import CORRECTABLE, Event, History, Kind
+from moosnn.interruption import Interruption
 from moosnn.optimizers.base import Optimizer
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Problem
@@ -102,6 +103,7 @@ class Study:
         journal: Journal,
         trackers: Sequence[Tracker] = (),
         settings: Settings,
+        interruption: Interruption | None = None,
     ) -> None:
         """Put the parts together; nothing happens before `run`.
 
@@ -112,6 +114,7 @@ class Study:
             journal: opened by this driver; its header is already written.
             trackers: are told of every event, each in a thread of its own.
             settings: how far to go.
+            interruption: says when to stop early; never by default.
         """
         self._problem = problem
         self._executor = executor
@@ -119,6 +122,7 @@ class Study:
         self._trackers = trackers
         self._feeds: list[Feed] = []
         self._settings = settings
+        self._interruption = interruption or Interruption()
         self._proposer = Proposer(
             problem, optimizer, settings.seed, threaded=executor.ahead > 0
         )
@@ -149,16 +153,27 @@ class Study:
         Raises:
             MoosnnError: the disk is full, another driver took over, every trial
                 crashes. The journal is right; the same command continues.
+            KeyboardInterrupt: it was interrupted; the same.
         """
         self._feeds = [Feed(tracker) for tracker in self._trackers]
+        mine = True
         try:
             self._resume()
             self._search()
             self._confirm()
             return self._end()
+        except StudyBusyError:
+            mine = False  # the workers and their results belong to another driver
+            raise
+        except OSError as error:
+            raise StudyFolderError(
+                f"the study folder cannot be written ({error.strerror}: "
+                f"{error.filename}); nothing that was journaled is lost: make room or "
+                "mend the rights, then give the same command again."
+            ) from error
         finally:
-            self._proposer.close()
-            self._executor.close(cancel=cancel)
+            if mine:
+                self._executor.close(cancel=cancel)
             self._tell()
             self._close_feeds()
 
@@ -179,6 +194,7 @@ class Study:
 
     def _search(self) -> None:
         while self._ended < self._settings.budget:
+            self._interruption.check()
             self._fill()
             if self._exhausted and not self.history.pending:
                 return
@@ -231,7 +247,7 @@ class Study:
 
     def _collect(self) -> None:
         """Journal what the executor has to tell."""
-        happened = self._executor.poll()
+        happened = self._poll()
         for item in happened:
             if (item.number, item.attempt) in self._confirming:
                 if isinstance(item, Ended):
@@ -242,6 +258,13 @@ class Study:
                 self._on_ended(item.number, item.attempt, self._checked(item.result))
         if not happened and not self._proposer.ready:
             time.sleep(_POLL_S)
+
+    def _poll(self) -> list[Report | Ended]:
+        """An executor that keeps nothing ahead runs its trial here, for as long."""
+        if self._executor.ahead:
+            return self._executor.poll()
+        with self._interruption.at_once():
+            return self._executor.poll()
 
     def _checked(self, result: Result) -> Result:
         """A result that lacks what the problem needs is none."""
@@ -310,6 +333,7 @@ class Study:
         missing = unconfirmed(self._problem, self.history, self._settings.confirm)
         self._unconfirmed = deque(pair for pair in missing if pair not in running)
         while self._unconfirmed or self._confirming:
+            self._interruption.check()
             while self._unconfirmed and self._executor.free() > 0:
                 self._submit_retraining(self._unconfirmed.popleft())
             self._tell()

@@ -37,6 +37,7 @@ FLOORS = {
     "exchange/": 5,
     "confirmation": 4,
     "proposer": 6,
+    "interruption": 6,
     "study": 6,
     "driver": 6,
     "api": 6,

@@ -230,7 +230,8 @@ MISTAKES = {
     ),
     f"{SMOKE} study_dir=/proc/nowhere": "study_dir=/proc/nowhere: cannot be made",
     f"{SMOKE} study.budget=[": "no viable alternative at input",
-    "budget": "missing EQUAL",
+    "budget": "got 'budget'",
+    "stauts": "Did you mean 'status'?",
 }
 
 

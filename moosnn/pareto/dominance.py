@@ -38,6 +38,12 @@ def dominates(point: Floats, others: Floats) -> Mask:
     return mask
 
 
+def is_dominated(point: Floats, others: Floats) -> bool:
+    """Whether any of ``others`` (``n x m``) dominates one point (``m``)."""
+    better = np.all(others <= point, axis=1) & np.any(others < point, axis=1)
+    return bool(better.any())
+
+
 def spread(losses: Floats, count: int) -> list[int]:
     """Rows that lie spread along a front: the ends first, then the widest gaps.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import moocore
 import numpy as np
 
@@ -18,7 +20,7 @@ def hypervolume(losses: Floats, reference: Floats) -> float:
         reference: ``m``.
 
     Returns:
-        The volume, >= 0; 0 for no rows.
+        The volume, >= 0; 0 for no rows; the largest float if it exceeds that.
 
     Raises:
         ValueError: a loss is not finite.
@@ -29,8 +31,10 @@ def hypervolume(losses: Floats, reference: Floats) -> float:
     if len(inside) == 0:
         return 0.0
     if inside.shape[1] == 1:
-        return float(reference[0] - inside.min())
-    return float(moocore.hypervolume(inside, ref=reference))
+        volume = float(reference[0] - inside.min())
+    else:
+        volume = float(moocore.hypervolume(inside, ref=reference))
+    return min(volume, sys.float_info.max)
 
 
 def hypervolume_trace(losses: Floats, reference: Floats) -> Floats:

@@ -5,7 +5,9 @@ Knows: tasks, exceptions, the attempt's folder. Must not know: who asked for it.
 
 from __future__ import annotations
 
+import errno
 import math
+import operator
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,11 +17,12 @@ from time import perf_counter
 from typing import Any
 
 from moosnn.errors import DivergedError, MoosnnError, ReleasedError
-from moosnn.runtime.files import ERROR_NAME, attempt_folder
+from moosnn.runtime.files import ERROR_NAME, attempt_folder, read_json
 from moosnn.tasks.base import Task
 from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal
 
 Result = Evaluation | Failure
+_LONGEST = 2000  # characters of a failure's message; its log has the whole
 
 
 class AttemptContext:
@@ -40,11 +43,13 @@ class AttemptContext:
 
         Raises:
             DivergedError: a metric is not finite.
+            TypeError, ValueError: the step is not whole, a metric is no number.
         """
-        for name, value in metrics.items():
+        numbers = {str(name): float(value) for name, value in metrics.items()}
+        for name, value in numbers.items():
             if not math.isfinite(value):
                 raise DivergedError(f"step {step}: {name} is {value}")
-        return self._on_report(step, metrics)
+        return self._on_report(operator.index(step), numbers)
 
     def preempted(self) -> bool:
         """Never here: only a cluster's workers are preempted."""
@@ -72,23 +77,33 @@ def run_attempt(
         reason is not plain. Never raises for a trial.
     """
     folder = attempt_folder(study_folder, proposal.number, attempt)
-    folder.mkdir(parents=True, exist_ok=True)
     context = AttemptContext(folder, attempt, on_report)
     run = task.confirm if proposal.origin == CONFIRM else task.evaluate
     start = perf_counter()
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         evaluation = run(proposal, context)
-        return replace(evaluation, seconds=perf_counter() - start)
+        if not isinstance(evaluation, Evaluation):
+            raise TypeError(f"expected an Evaluation of the task, got {evaluation!r}")
+        seconds, device = perf_counter() - start, str(evaluation.device)
+        return replace(evaluation, seconds=seconds, device=device)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        log = folder / ERROR_NAME
-        log.write_text(traceback.format_exc())
-        return Failure(
-            kind=_kind(error),
-            message=_one_line(error),
-            log=str(log.relative_to(study_folder)),
-        )
+        log = _write_log(folder)
+        where = None if log is None else str(log.relative_to(study_folder))
+        return Failure(kind=_kind(error), message=_one_line(error), log=where)
+
+
+def _write_log(folder: Path) -> Path | None:
+    """The traceback of the exception that is being handled, if it can be written."""
+    path = folder / ERROR_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(traceback.format_exc(), "utf-8", errors="backslashreplace")
+    except (OSError, RecursionError):
+        return None
+    return path
 
 
 def _kind(error: BaseException) -> str:
@@ -102,7 +117,7 @@ def _kind(error: BaseException) -> str:
         if isinstance(error, types):
             return kind
     # Not the trial's fault, and not worth a trial: the driver's next line will say so.
-    if "No space left on device" in str(error):
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "lost"
     return "out_of_memory" if _is_torch_out_of_memory(error) else "crashed"
 
@@ -112,14 +127,25 @@ def _is_torch_out_of_memory(error: BaseException) -> bool:
         return False
     # The allocator of CPU tensors raises a plain RuntimeError.
     accelerator = isinstance(error, sys.modules["torch"].OutOfMemoryError)
-    return accelerator or "DefaultCPUAllocator" in str(error)
+    return accelerator or "DefaultCPUAllocator" in _text(error)
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(_text(error).split())
     name = type(error).__name__
     own = isinstance(error, DivergedError | ReleasedError | MoosnnError)
     return text if own and text else f"{name}: {text}" if text else name
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, as far as it can and a line of a journal should hold."""
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"(its text cannot be had: {type(broken).__name__})"
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} …"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def result_to_json(result: Result) -> dict[str, Any]:
@@ -138,3 +164,14 @@ def result_from_json(raw: Mapping[str, Any]) -> Result:
     if "evaluation" in raw:
         return Evaluation.from_json(raw["evaluation"])
     return Failure.from_json(raw["failure"])
+
+
+def read_result(path: Path) -> Result:
+    """A result that was published; one that cannot be read is a crash."""
+    try:
+        return result_from_json(read_json(path) or {})
+    except (OSError, ValueError, KeyError, TypeError, DivergedError) as error:
+        return Failure(
+            kind="crashed",
+            message=f"its result file is damaged ({type(error).__name__}: {error})",
+        )

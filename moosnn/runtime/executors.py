@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from moosnn.runtime.attempt import Result, run_attempt
+from moosnn.errors import StudyFolderError
+from moosnn.runtime.attempt import Result, read_result, run_attempt
+from moosnn.runtime.files import OUTBOX, clear_served, message_name
+from moosnn.runtime.workers import left_behind
 from moosnn.tasks.base import Task
 from moosnn.trial import Failure, Proposal, Trial
 
@@ -113,7 +116,7 @@ class InlineExecutor:
         self._folder = folder
         self._task = task
         self._waiting: deque[tuple[Proposal, int]] = deque()
-        self._lost: list[Ended] = []
+        self._ends: list[Ended] = []
         self._stopping: set[int] = set()
 
     @property
@@ -123,7 +126,7 @@ class InlineExecutor:
 
     def free(self) -> int:
         """One, unless an attempt waits to be run."""
-        return 0 if self._waiting or self._lost else 1
+        return 0 if self._waiting or self._ends else 1
 
     def reserve(self) -> str:
         """There is only one slot."""
@@ -135,8 +138,8 @@ class InlineExecutor:
 
     def poll(self) -> list[Report | Ended]:
         """Run the attempt that waits, to its end."""
-        happened: list[Report | Ended] = [*self._lost]
-        self._lost.clear()
+        happened: list[Report | Ended] = [*self._ends]
+        self._ends.clear()
         if happened or not self._waiting:
             return happened
         proposal, attempt = self._waiting.popleft()
@@ -159,8 +162,28 @@ class InlineExecutor:
             self._stopping.add(number)
 
     def attach(self, trials: Sequence[Trial]) -> None:
-        """An attempt inside of a driver dies with it: each is lost."""
-        self._lost += [_lost(t, "the driver ended while it ran") for t in trials]
+        """An attempt inside of a driver dies with it; workers' results are taken.
+
+        Raises:
+            StudyFolderError: workers of an earlier driver are still at work.
+        """
+        living = [w.name for w in left_behind(self._folder) if w.is_alive()]
+        if living:
+            raise StudyFolderError(
+                f"{self._folder}: {len(living)} workers of an earlier driver still run "
+                "(they end after their trial): wait for them, or continue with "
+                "executor=local."
+            )
+        clear_served(self._folder, {(t.number, t.attempt) for t in trials})
+        self._ends += [self._end_of(trial) for trial in trials]
+
+    def _end_of(self, trial: Trial) -> Ended:
+        name = message_name(trial.number, trial.attempt)
+        path = self._folder / OUTBOX / name
+        if not path.exists():
+            return _lost(trial, "the driver ended while it ran")
+        result = read_result(path)
+        return Ended(number=trial.number, attempt=trial.attempt, result=result)
 
     def close(self, *, cancel: bool) -> None:
         """Nothing runs between two polls; what waits is lost or left all the same."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ STOP_WORKER = "stop"
 # Inside of an attempt's folder.
 ERROR_NAME = "error.log"
 OUTPUT_NAME = "output.log"
-REPORT_NAME = "report.json"
-STOP_TRIAL = "stop"
+# Hidden: a task may call its own files what it likes.
+REPORT_NAME = ".report.json"
+STOP_TRIAL = ".stop"
 
 
 def message_name(number: int, attempt: int) -> str:
@@ -48,6 +49,20 @@ def attempt_of(name: str) -> tuple[int, int] | None:
     return int(number), int(attempt)
 
 
+def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> None:
+    """Delete the results, and their messages, that nobody waits for any more.
+
+    A driver that was ended between reading a result and deleting it left them.
+    """
+    outbox = study_folder / OUTBOX
+    for name in os.listdir(outbox) if outbox.is_dir() else []:
+        key = attempt_of(name)
+        if key is not None and key not in wanted:
+            for message in (study_folder / INBOX).glob(f"*/{name}"):
+                message.unlink(missing_ok=True)
+            (outbox / name).unlink(missing_ok=True)
+
+
 def attempt_folder(study_folder: Path, number: int, attempt: int) -> Path:
     """Where an attempt may write."""
     return study_folder / TRIALS / f"{number:06d}" / str(attempt)
@@ -56,6 +71,20 @@ def attempt_folder(study_folder: Path, number: int, attempt: int) -> Path:
 def worker_file(study_folder: Path, worker: str) -> Path:
     """Which process a worker is; touched once a second while it lives."""
     return study_folder / WORKERS / f"{worker}.json"
+
+
+def age_s(path: Path) -> float:
+    """How long a file was not touched, by the clock of its file server.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    probe = path.with_name(f".probe.{uuid.uuid4().hex}")
+    probe.touch()
+    try:
+        return probe.stat().st_mtime - path.stat().st_mtime
+    finally:
+        probe.unlink()
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) -> None:

@@ -11,99 +11,24 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from moosnn.errors import StudyBusyError, StudyFolderError
+from moosnn.runtime.files import age_s
+from moosnn.runtime.process import Process
 
 FOLDER = "lease"
 HEARTBEAT_S = 1.0
 # A driver on another host is dead when its file was not touched for this long.
 STALE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """A process that can be told from a later one with the same id.
-
-    Attributes:
-        host: name of the machine.
-        pid: process id.
-        boot_id: of the machine's running kernel; empty if it has none.
-        start_ticks: when the process started, in clock ticks since boot; 0 unknown.
-    """
-
-    host: str
-    pid: int
-    boot_id: str
-    start_ticks: int
-
-    @classmethod
-    def current(cls) -> Process:
-        """This process."""
-        pid = os.getpid()
-        return cls(
-            host=socket.gethostname(),
-            pid=pid,
-            boot_id=_boot_id(),
-            start_ticks=_start_ticks(pid) or 0,
-        )
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Process:
-        """Read the JSON form (`dataclasses.asdict`); further keys are ignored."""
-        return cls(
-            host=str(raw["host"]),
-            pid=int(raw["pid"]),
-            boot_id=str(raw["boot_id"]),
-            start_ticks=int(raw["start_ticks"]),
-        )
-
-    def is_alive(self) -> bool | None:
-        """Whether it runs; ``None`` if it lives on another host and cannot be seen."""
-        if self.host != socket.gethostname():
-            return None
-        if self.boot_id != _boot_id():
-            return False
-        ticks = _start_ticks(self.pid)
-        if ticks is not None:
-            return ticks == self.start_ticks
-        return False if Path("/proc/self/stat").exists() else _answers(self.pid)
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _start_ticks(pid: int) -> int | None:
-    """When a process started, or ``None`` if it is gone, a zombie or not to be seen."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The command, in parentheses, may hold blanks: fields are counted after it.
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in ("Z", "X") else int(fields[19])
-
-
-def _answers(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Lease:
@@ -225,40 +150,62 @@ def _claim(folder: Path, epoch: int) -> bool:
     return True
 
 
-def _state(folder: Path, epoch: int) -> tuple[Process | None, bool]:
-    """Who wrote a lease, and whether that driver may be alive."""
-    path = _path(folder, epoch)
+def holder(study_folder: Path) -> Process | None:
+    """The driver that holds a study and seems to be alive; nothing is written.
+
+    A driver on another host seems so if it touched its file in the last `STALE_S`
+    seconds by this machine's clock, which may differ from that of the file server; only
+    `Lease.acquire` asks the server.
+
+    Args:
+        study_folder: of the study, readable.
+
+    Returns:
+        The process, or ``None``: nobody, a dead one, or a lease that cannot be read.
+    """
+    folder = study_folder / FOLDER
+    try:
+        path = _path(folder, _newest(folder))
+        process = _writer(path)
+        if process is None:
+            return None
+        alive = process.is_alive()
+        if alive is None:
+            alive = time.time() - path.stat().st_mtime < STALE_S
+    except OSError:
+        return None
+    return process if alive else None
+
+
+def _writer(path: Path) -> Process | None:
+    """Who wrote a lease file; ``None`` if it was released, is gone or torn."""
     try:
         raw = json.loads(path.read_text())
-        if raw["released"]:
-            return None, False
-        process = Process.from_json(raw)
+        return None if raw["released"] else Process.from_json(raw)
     except FileNotFoundError:
-        return None, False
+        return None
     except (ValueError, KeyError, TypeError):
         # A claim is linked with its whole content, so a torn one was left by a crash of
         # the machine: nobody holds it.
+        return None
+
+
+def _state(folder: Path, epoch: int) -> tuple[Process | None, bool]:
+    """Who wrote a lease, and whether that driver may be alive."""
+    path = _path(folder, epoch)
+    process = _writer(path)
+    if process is None:
         return None, False
     alive = process.is_alive()
     if alive is None:
-        alive = _age_s(folder, path) < STALE_S
+        alive = age_s(path) < STALE_S
     return process, alive
-
-
-def _age_s(folder: Path, path: Path) -> float:
-    """How long a file was not touched, by the clock of the file server."""
-    probe = folder / f".probe.{uuid.uuid4().hex}"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime - path.stat().st_mtime
-    finally:
-        probe.unlink()
 
 
 def _require_dead(study_folder: Path, folder: Path, epoch: int) -> None:
     process, alive = _state(folder, epoch)
     if alive and process is not None:
-        elsewhere = process.host != socket.gethostname()
+        elsewhere = not process.is_here()
         wait = f" (if it is dead: wait {STALE_S:.0f} s)" if elsewhere else ""
         raise StudyBusyError(
             f"{study_folder}: a running driver holds this study: host {process.host}, "

@@ -10,31 +10,29 @@ a trial ended is told by the outbox alone; submitit's own states are never asked
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import submitit
 
-from moosnn.errors import ConfigError, DivergedError, StudyFolderError
+from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.runtime import files
-from moosnn.runtime.attempt import Result, result_from_json
+from moosnn.runtime.attempt import Result, read_result
 from moosnn.runtime.executors import Ended, Report
-from moosnn.runtime.lease import HEARTBEAT_S, Process
+from moosnn.runtime.lease import HEARTBEAT_S
 from moosnn.runtime.slots import gpu_of, worker_count
 from moosnn.runtime.supervisor import Limits, run_worker
+from moosnn.runtime.workers import Worker, end_all, left_behind, wait_for
 from moosnn.tasks.base import Task
 from moosnn.trial import Failure, Proposal, Trial
 
-# How long a worker may take from its start to its first sign of life.
-_START_S = 120.0
-# A supervisor touches its file once a second; one that is stopped or hangs does not.
-_SILENT_S = 60.0
 # How long workers without work may take to end before they are killed.
 _CLOSE_S = 10.0
 _CLOSE_POLL_S = 0.02
@@ -44,31 +42,6 @@ _LOOK_S = 0.2  # between two looks at the workers' processes
 _STILLBORN = 3  # so many in a row, and it is the installation that is broken
 _LOST = Failure(kind="lost", message="its worker is gone and left no result")
 _YEARS_MIN = 10 * 365 * 24 * 60  # submitit's own limit: the workers know when to end
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A worker as its driver knows it.
-
-    Attributes:
-        name: never used twice in a study.
-        slot: which GPU it has.
-        since: of its start or last sign of life, by the monotonic clock.
-        job: submitit's handle; ``None`` for one of an earlier driver.
-        holds: the attempt (number, attempt) it was given, or ``None``.
-        seen: step of its last report that was passed on.
-        lived: whether it ever gave a sign of life.
-        beat: its file's time when ``since`` was set.
-    """
-
-    name: str
-    slot: int
-    since: float
-    job: Any | None
-    holds: tuple[int, int] | None = None
-    seen: int = -1
-    lived: bool = False
-    beat: float = 0.0
 
 
 class PilotExecutor:
@@ -138,8 +111,13 @@ class PilotExecutor:
             trials=trials_per_job,
         )
         self._folder = folder.resolve()
+        if "%" in str(self._folder):
+            raise ConfigError(
+                f"study_dir={folder}: expected a path without %, which submitit "
+                "replaces; choose another."
+            )
         self._threads = threads_per_trial
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, Worker] = {}
         self._handled: list[Path] = []
         self._adopted: list[Ended] = []  # ends of attempts that no worker holds
         self._leaving: list[Any] = []
@@ -174,6 +152,7 @@ class PilotExecutor:
         files.write_json(inbox / name, message, durable=False)
         worker = self._workers[job_id]
         worker.holds = (proposal.number, attempt)
+        worker.left -= 1
         worker.seen = -1
 
     def poll(self) -> list[Report | Ended]:
@@ -191,9 +170,7 @@ class PilotExecutor:
                 name = files.message_name(*worker.holds)
                 if name in published or worker.name in dead:
                     happened.append(self._ended(worker, name, name in published))
-                    if self._limits.trials == 1:
-                        self._forget(worker)
-            if worker.name in dead:
+            if worker.name in dead or (worker.holds is None and worker.left == 0):
                 self._forget(worker)
         self._leaving = [job for job in self._leaving if not job.done()]
         return happened
@@ -207,11 +184,11 @@ class PilotExecutor:
         if time.monotonic() - self._looked < _LOOK_S:
             return set()
         self._looked = time.monotonic()
-        dead = {w.name for w in self._workers.values() if not self._is_alive(w)}
+        dead = {w.name for w in self._workers.values() if not w.is_alive()}
         for name in dead:
             worker = self._workers[name]
             self._stillborn = 0 if worker.lived else self._stillborn + 1
-            self._kill(worker)
+            worker.bury()
         if self._stillborn >= _STILLBORN:
             raise StudyFolderError(
                 f"{self._stillborn} workers ended before they began; their logs are in "
@@ -235,6 +212,7 @@ class PilotExecutor:
         """
         self._adopt()
         held = {w.holds for w in self._workers.values()}
+        files.clear_served(self._folder, {(t.number, t.attempt) for t in trials})
         published = self._published()
         for trial in trials:
             number, attempt = trial.number, trial.attempt
@@ -252,26 +230,26 @@ class PilotExecutor:
 
         ``cancel``: those too at once.
         """
-        self._delete_handled()
-        for worker in self._workers.values():
-            with suppress(OSError):
-                (self._folder / files.INBOX / worker.name / files.STOP_WORKER).touch()
-            if cancel:
-                self._kill(worker)
-        ending = [w for w in self._workers.values() if cancel or w.holds is None]
-        deadline = time.monotonic() + _CLOSE_S
-        while any(map(self._is_alive, ending)) and time.monotonic() < deadline:
-            time.sleep(_CLOSE_POLL_S)
+        # What the last poll told may not have been journaled: it stays in the outbox,
+        # where the next driver finds it.
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.dismiss()
+        if cancel:
+            end_all(workers)
+        ending = [w for w in workers if cancel or w.holds is None]
+        begun = time.monotonic()
+        wait_for(ending, _CLOSE_S)
         for worker in ending:
-            self._kill(worker)
+            worker.bury()
             self._forget(worker)
-        while self._leaving and time.monotonic() < deadline:
+        while self._leaving and time.monotonic() < begun + _CLOSE_S:
             self._leaving = [job for job in self._leaving if not job.done()]
             time.sleep(_CLOSE_POLL_S)
 
     # ------------------------------------------------------------ workers
 
-    def _start(self) -> _Worker:
+    def _start(self) -> Worker:
         slots = {w.slot for w in self._workers.values()}
         slot = next(s for s in range(len(slots) + 1) if s not in slots)
         name = self._new_name()
@@ -281,13 +259,20 @@ class PilotExecutor:
         variables = {"OMP_NUM_THREADS": str(self._threads)}
         variables |= {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         limits = asdict(self._limits)
+        facts = {"slot": slot, "settings": self._settings}
         with _without_interrupt():
             job = executor.submit(
-                run_worker, str(self._folder), name, limits, variables
+                run_worker, str(self._folder), name, limits, variables, facts
             )
-        worker = _Worker(name, slot, time.monotonic(), job)
+        left = self._limits.trials or math.inf
+        worker = Worker(self._folder, name, slot, job, left)
         self._workers[name] = worker
         return worker
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """What a worker of an earlier driver must have in common with ours."""
+        return {**asdict(self._limits), "threads": self._threads}
 
     def _new_name(self) -> str:
         """The folder is made here, so that no later driver takes the name."""
@@ -303,62 +288,37 @@ class PilotExecutor:
                 return f"w{number}"
 
     def _adopt(self) -> None:
-        """Find the living workers of an earlier driver, and what they hold."""
-        for path in sorted((self._folder / files.WORKERS).glob("*.json")):
-            worker = _Worker(path.stem, len(self._workers), time.monotonic(), None)
-            inbox = self._folder / files.INBOX / worker.name
-            if not self._is_alive(worker):
-                continue
-            keys = [files.attempt_of(name) for name in sorted(os.listdir(inbox))]
-            unserved = [
-                key
-                for key in keys
-                if key is not None
-                and not (
-                    self._folder / files.OUTBOX / files.message_name(*key)
-                ).exists()
-            ]
-            worker.holds = unserved[-1] if unserved else None
-            stop = inbox / files.STOP_WORKER
-            if stop.exists():
-                if worker.holds is None:
-                    continue  # it is ending
-                stop.unlink()  # its driver was interrupted; this one has work for it
-            self._workers[worker.name] = worker
+        """Take over the living workers of an earlier driver, and what they hold.
 
-    def _is_alive(self, worker: _Worker) -> bool:
-        """Whether a worker runs and has beaten its heart within the last minute.
-
-        By this driver's own monotonic clock, which does not run while a laptop sleeps.
+        One that this driver would not have started serves its trial and ends.
         """
-        process = self._process(worker)
-        now = time.monotonic()
-        if process is None:
-            if worker.job is None or worker.lived or worker.job.done():
-                return False
-            return now - worker.since < _START_S
-        worker.lived = True
-        if process.is_alive() is False:
-            return False
-        with suppress(OSError):
-            beat = files.worker_file(self._folder, worker.name).stat().st_mtime
-            if beat != worker.beat:
-                worker.beat, worker.since = beat, now
-        return now - worker.since < _SILENT_S
+        for worker in left_behind(self._folder):
+            facts = worker.facts()
+            if facts is None or not worker.is_alive():
+                worker.bury()
+                continue
+            worker.slot = int(facts["slot"])
+            worker.holds = worker.unserved()
+            suits = (
+                facts["settings"] == self._settings
+                and self._limits.trials is None
+                and len(self._workers) < self._count
+                and worker.slot not in {w.slot for w in self._workers.values()}
+            )
+            stop = worker.inbox / files.STOP_WORKER
+            if not suits or (stop.exists() and worker.holds is None):
+                worker.dismiss()
+                worker.left = 0
+            else:
+                # Its driver was interrupted; this one has work for it.
+                stop.unlink(missing_ok=True)
+            if worker.left or worker.holds:
+                self._workers[worker.name] = worker
 
-    def _process(self, worker: _Worker) -> Process | None:
-        raw = files.read_json(files.worker_file(self._folder, worker.name))
-        return None if raw is None else Process.from_json(raw)
-
-    def _kill(self, worker: _Worker) -> None:
-        process = self._process(worker)
-        if process is not None and process.is_alive():
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-
-    def _forget(self, worker: _Worker) -> None:
+    def _forget(self, worker: Worker) -> None:
         """A worker that is gone or about to end takes nothing more."""
         self._workers.pop(worker.name, None)
+        worker.dismiss()
         if worker.job is not None:
             self._leaving.append(worker.job)
 
@@ -376,59 +336,54 @@ class PilotExecutor:
         except FileNotFoundError:
             return set()
 
-    def _ended(self, worker: _Worker, name: str, published: bool) -> Ended:
+    def _ended(self, worker: Worker, name: str, published: bool) -> Ended:
         """How a worker's attempt ended: its result, or that it is lost."""
         assert worker.holds is not None
         number, attempt = worker.holds
         worker.holds = None
-        inbox = self._folder / files.INBOX / worker.name
-        result = self._read(name, inbox / name) if published else _LOST
+        result = self._read(name, worker.inbox / name) if published else _LOST
         return Ended(number=number, attempt=attempt, result=result)
 
     def _read(self, name: str, *messages: Path) -> Result:
         """A published result; it and its message are deleted once it is journaled."""
         path = self._folder / files.OUTBOX / name
         self._handled += [*messages, path]  # a message is never left without a result
-        try:
-            return result_from_json(files.read_json(path) or {})
-        except (ValueError, KeyError, TypeError, DivergedError) as error:
-            return Failure(
-                kind="crashed",
-                message=f"its result file is damaged ({type(error).__name__}: {error})",
-            )
+        return read_result(path)
 
-    def _report(self, worker: _Worker) -> Report | None:
+    def _report(self, worker: Worker) -> Report | None:
         """The newest report, if it was not passed on yet."""
         assert worker.holds is not None
         own = files.attempt_folder(self._folder, *worker.holds)
-        raw = files.read_json(own / files.REPORT_NAME)
-        if raw is None or raw["step"] <= worker.seen:
-            return None
-        worker.seen = raw["step"]
+        try:
+            raw = files.read_json(own / files.REPORT_NAME)
+            if raw is None or int(raw["step"]) <= worker.seen:
+                return None
+            metrics = {str(k): float(v) for k, v in raw["metrics"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None  # the trial wrote there itself
+        worker.seen = int(raw["step"])
         number, attempt = worker.holds
-        return Report(
-            number=number, attempt=attempt, step=worker.seen, metrics=raw["metrics"]
-        )
+        return Report(number=number, attempt=attempt, step=worker.seen, metrics=metrics)
 
 
 def _require_positive(name: str, value: object, *, whole: bool) -> None:
     if value is None and name in ("trials_per_job", "memory_gb"):
         return
     kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or value <= 0:
+    good = isinstance(value, kinds) and not isinstance(value, bool)
+    if not good or not 0 < value < math.inf:  # type: ignore[operator]
         what = "a whole number >= 1" if whole else "a number > 0"
         raise ConfigError(f"executor.{name}: expected {what}, got {value!r}.")
 
 
 @contextmanager
 def _without_interrupt() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C: their driver decides what it means."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread: the caller's signals are its own
-        yield
-        return
+    """Processes started inside never see Ctrl-C: their driver decides what it means.
+
+    A signal that comes meanwhile reaches this process afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,14 +23,15 @@ from typing import Any
 
 from moosnn.runtime import files
 from moosnn.runtime.attempt import result_to_json
+from moosnn.runtime.child import Child
 from moosnn.runtime.lease import FOLDER as LEASE
-from moosnn.runtime.lease import Process
+from moosnn.runtime.process import Process
 from moosnn.trial import Failure
 
 BEAT_S = 1.0
 _IDLE_POLL_S = 0.005
 _TICK_S = 0.05  # how often a running trial's limits are checked
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_SAY_S = 5.0  # how long after its result a child may take to say that it is done
 _MB = 1024 * 1024
 
 
@@ -58,7 +57,11 @@ class Limits:
 
 
 def run_worker(
-    folder: str, worker: str, limits: Mapping[str, Any], variables: Mapping[str, str]
+    folder: str,
+    worker: str,
+    limits: Mapping[str, Any],
+    variables: Mapping[str, str],
+    facts: Mapping[str, Any],
 ) -> None:
     """The body of a submitit job: serve a study as one worker.
 
@@ -67,31 +70,45 @@ def run_worker(
         worker: its name; never used before.
         limits: the fields of `Limits`.
         variables: environment of the child, e.g. its GPU.
+        facts: what its file shall say to a later driver, JSON values.
     """
     os.environ.update(variables)  # here: submitit sets CUDA_VISIBLE_DEVICES itself
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Supervisor(Path(folder), worker, Limits(**limits)).serve()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    signal.signal(signal.SIGTERM, _leave)
+    Supervisor(Path(folder), worker, Limits(**limits), facts).serve()
+
+
+def _leave(*_: object) -> None:
+    """On SIGTERM: end, and what the trial started with it."""
+    raise SystemExit
 
 
 class Supervisor:
     """Serves one inbox."""
 
-    def __init__(self, folder: Path, worker: str, limits: Limits) -> None:
+    def __init__(
+        self, folder: Path, worker: str, limits: Limits, facts: Mapping[str, Any]
+    ) -> None:
         self._folder = folder
         self._inbox = folder / files.INBOX / worker
         self._file = files.worker_file(folder, worker)
         self._limits = limits
-        self._child: _Child | None = None
+        self._facts = facts
+        self._mark = uuid.uuid4().hex
+        self._child: Child | None = None
         self._beaten = 0.0
         self._served: set[str] = set()
 
     def serve(self) -> None:
         """Run until there is a reason to end."""
         self._inbox.mkdir(parents=True, exist_ok=True)
-        files.write_json(self._file, asdict(Process.current()))
-        self._warm()
+        own = {"folder": str(self._folder), "mark": self._mark}
+        process = asdict(Process.current())
+        files.write_json(self._file, {**self._facts, **own, **process})
         try:
+            self._warm()
             while True:
                 self._beat()
                 message = self._next()
@@ -109,10 +126,13 @@ class Supervisor:
                 self._child.end()
             self._file.unlink(missing_ok=True)
 
-    def _warm(self) -> _Child:
+    def _warm(self) -> Child:
         """The child, newly started if the last one is gone."""
-        if self._child is None or self._child.is_gone():
-            self._child = _Child(self._folder)
+        if self._child is not None and self._child.is_gone():
+            self._child.end()
+            self._child = None
+        if self._child is None:
+            self._child = Child(self._folder, self._mark)
         return self._child
 
     def _beat(self) -> None:
@@ -144,135 +164,75 @@ class Supervisor:
     def _run(self, message: Path) -> None:
         """One attempt; whatever happens, its result is in the outbox."""
         child = self._warm()
-        failure = self._watch(child, message)
+        try:
+            failure = self._watch(child, message)
+        except Exception as error:  # or the trial would kill worker after worker
+            text = f"its supervisor failed: {type(error).__name__}: {error}"
+            failure = Failure(kind="crashed", message=text)
         if failure is None:
-            if child.forked:
-                child.kill_others()
-            return
-        child.end()
-        published = self._folder / files.OUTBOX / message.name
-        if not published.exists():
-            files.write_json(published, result_to_json(failure))
+            if not child.may_go_on:
+                child.end()
+            elif child.forked:
+                child.end_others()
+        else:
+            child.end()
+            if not self._is_served(message):
+                published = self._folder / files.OUTBOX / message.name
+                files.write_json(published, result_to_json(failure))
         self._warm()
 
-    def _watch(self, child: _Child, message: Path) -> Failure | None:
+    def _is_served(self, message: Path) -> bool:
+        """Whether there is a result; the driver deletes it after its message."""
+        published = self._folder / files.OUTBOX / message.name
+        return published.exists() or not message.exists()
+
+    def _watch(self, child: Child, message: Path) -> Failure | None:
         """Wait for the child; ``None`` = it has published a result."""
         named = files.attempt_of(message.name)
         assert named is not None, message
         log = files.attempt_folder(self._folder, *named) / files.OUTPUT_NAME
         child.give(message)
-        started = time.monotonic()
-        allowed = self._limits.start_s
+        since = time.monotonic()
+        served = None
         while True:
-            for word in child.words(_TICK_S):
-                if word == "start":
-                    started, allowed = time.monotonic(), self._limits.timeout_s
-                elif word.startswith("done"):
-                    child.forked = word.endswith("forked")
+            child.listen(_TICK_S)
+            if child.done:
+                if self._is_served(message):
+                    return None
+                return Failure(kind="crashed", message="it ended without a result")
+            if child.started and since < child.started:
+                since = child.started
+            if self._is_served(message):
+                # It should say so; if it cannot, another child takes its place.
+                served = served or time.monotonic()
+                if time.monotonic() - served > _SAY_S or child.is_gone():
+                    child.may_go_on = False
                     return None
             self._beat()
-            elapsed = time.monotonic() - started
-            failure = self._broken(child, log, elapsed > allowed)
+            failure = self._broken(child, log, time.monotonic() - since)
             if failure is not None:
                 return failure
 
-    def _broken(self, child: _Child, log: Path, late: bool) -> Failure | None:
+    def _broken(self, child: Child, log: Path, elapsed_s: float) -> Failure | None:
         """Why a running attempt must end, or has ended, without a result."""
         limits = self._limits
-        where = str(log.relative_to(self._folder)) if log.exists() else None
-        if late:
+        try:
+            printed_mb = log.stat().st_size / _MB
+            where = str(log.relative_to(self._folder))
+        except OSError:  # nothing is printed yet, or the trial deleted its folder
+            printed_mb, where = 0.0, None
+        if child.started and elapsed_s > limits.timeout_s:
             text = f"took longer than {limits.timeout_s / 60:g} min (timeout_min)"
-            if where is None:
-                text = f"did not start within {limits.start_s:g} s"
+            return Failure(kind="timeout", message=text, log=where)
+        if not child.started and elapsed_s > limits.start_s:
+            text = f"did not start within {limits.start_s:g} s"
             return Failure(kind="timeout", message=text, log=where)
         if child.is_gone():
             return Failure(kind="crashed", message=child.obituary(), log=where)
         if limits.memory_mb is not None and child.memory_mb() > limits.memory_mb:
             text = f"used more than {limits.memory_mb / 1024:g} GB (memory_gb)"
             return Failure(kind="out_of_memory", message=text, log=where)
-        if log.exists() and log.stat().st_size > limits.log_mb * _MB:
+        if printed_mb > limits.log_mb:
             text = f"printed more than {limits.log_mb:g} MB (log_mb)"
             return Failure(kind="crashed", message=text, log=where)
         return None
-
-
-class _Child:
-    """The process with torch in it, in a session of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._status, status = os.pipe()
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "moosnn.runtime.worker",
-                str(folder),
-                str(status),
-                str(os.getpid()),
-            ],
-            stdin=subprocess.PIPE,
-            pass_fds=(status,),
-            start_new_session=True,
-        )
-        os.close(status)
-        self._heard = b""
-        self.forked = False
-
-    def give(self, message: Path) -> None:
-        """Hand over a message; a child that is gone does not take it."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{message}\n".encode())
-            self._process.stdin.flush()
-
-    def words(self, wait_s: float) -> list[str]:
-        """What it said since the last time, waiting so long for something."""
-        ready, _, _ = select.select([self._status], [], [], wait_s)
-        if ready:
-            said = os.read(self._status, 4096)
-            if not said:
-                time.sleep(wait_s)  # it closed the pipe, and is about to end
-            self._heard += said
-        *lines, self._heard = self._heard.split(b"\n")
-        return [line.decode() for line in lines]
-
-    def is_gone(self) -> bool:
-        """Whether the process has ended."""
-        return self._process.poll() is not None
-
-    def obituary(self) -> str:
-        """How it ended, in words."""
-        code = self._process.returncode
-        if code is None or code >= 0:
-            return f"its process ended with exit code {code}"
-        name = signal.Signals(-code).name
-        hint = ", perhaps by the kernel for lack of memory" if code == -9 else ""
-        return f"its process was killed by {name}{hint}"
-
-    def memory_mb(self) -> float:
-        """Resident memory; 0 where it cannot be read."""
-        try:
-            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
-        except (OSError, IndexError):
-            return 0.0
-        return int(pages) * _PAGE_BYTES / _MB
-
-    def kill_others(self) -> None:
-        """End what an attempt started and left behind in this session."""
-        for entry in os.listdir("/proc") if Path("/proc").is_dir() else []:
-            if not entry.isdigit() or int(entry) == self._process.pid:
-                continue
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2]
-                if int(fields.split()[3]) == self._process.pid:
-                    os.kill(int(entry), signal.SIGKILL)
-
-    def end(self) -> None:
-        """Kill it and what it started."""
-        self._process.kill()
-        self._process.wait()
-        self.kill_others()
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        os.close(self._status)

@@ -5,7 +5,8 @@ know: the journal, optimizers, who supervises it. Nothing of a study lives in a 
 all it is told are a folder and, a line on standard input each, the names of messages.
 
 On the status pipe it writes a line a step: ``ready`` (the task is built), ``start``,
-``done`` or, if the attempt started other processes, ``done forked``.
+``done`` or, if the attempt started other processes, ``done forked``, or, if this
+process cannot take another one, ``done leaving``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from inspect import signature
 from pathlib import Path
 from typing import Any, cast
@@ -25,10 +27,10 @@ import yaml
 
 from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
 from moosnn.runtime import files
-from moosnn.runtime.attempt import result_to_json, run_attempt
+from moosnn.runtime.attempt import Result, result_to_json, run_attempt
 from moosnn.space import Params
 from moosnn.tasks.base import Context, Task
-from moosnn.trial import Evaluation, Proposal
+from moosnn.trial import Evaluation, Failure, Proposal
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _MISTAKES = (TypeError, ValueError, ImportError, AttributeError)
@@ -138,7 +140,7 @@ def _task(folder: Path) -> Task:
         return _Unbuilt(error)
 
 
-def run_message(task: Task, study: Path, message: Path) -> None:
+def run_message(task: Task, study: Path, message: Path) -> Result:
     """One attempt, from its message in the inbox to its result in the outbox."""
     pid = os.getpid()
     named = files.attempt_of(message.name)
@@ -156,6 +158,7 @@ def run_message(task: Task, study: Path, message: Path) -> None:
     if os.getpid() != pid:
         os._exit(1)  # a fork of the trial that came back here: it has no say
     files.write_json(study / files.OUTBOX / message.name, result_to_json(result))
+    return result
 
 
 def _die_with(supervisor: int) -> None:
@@ -189,6 +192,7 @@ def main(folder: str, status: int, supervisor: int) -> None:
         supervisor: process id of whoever started this.
     """
     _die_with(supervisor)
+    os.set_inheritable(status, False)  # what a trial starts has no say
     faulthandler.enable()
     pid = os.getpid()
     forked = False
@@ -213,11 +217,16 @@ def main(folder: str, status: int, supervisor: int) -> None:
         _redirect(log)
         forked = False
         say("start")
-        run_message(task, study, message)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if log.stat().st_size == 0:
-            log.unlink()
+        result = run_message(task, study, message)
+        with suppress(OSError):  # the trial may have closed or deleted anything
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if log.stat().st_size == 0:
+                log.unlink()
+        if isinstance(result, Failure) and result.kind == "out_of_memory":
+            # What it holds is never given back: the next attempt gets a new process.
+            say("done leaving")
+            return
         say("done forked" if forked else "done")
 
 

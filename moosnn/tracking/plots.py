@@ -49,10 +49,10 @@ def front_figure(problem: Problem, history: History) -> Figure:
     if voiding:
         beyond, axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 3.2))
         _draw_beyond(beyond, problem, history)
-        beyond.set_ylabel(_label(vertical))
+        beyond.set_ylabel(axis_label(vertical))
     else:
         axes = figure.subplots()
-        axes.set_ylabel(_label(vertical))
+        axes.set_ylabel(axis_label(vertical))
     _draw_front(axes, problem, history, horizontal, vertical)
     # Below the panels: wherever a legend lay inside, some study has its front there.
     figure.legend(
@@ -66,7 +66,8 @@ def front_figure(problem: Problem, history: History) -> Figure:
     return figure
 
 
-def _label(objective: Objective) -> str:
+def axis_label(objective: Objective) -> str:
+    """An axis in words: the metric, its unit and which way is better."""
     told = not objective.unit or objective.unit in objective.metric
     unit = "" if told else f" ({objective.unit})"
     better = "higher" if objective.goal == "max" else "lower"
@@ -115,7 +116,7 @@ def _draw_front(
         linestyle="none",
         label="reference",
     )
-    axes.set_xlabel(_label(horizontal))
+    axes.set_xlabel(axis_label(horizontal))
     axes.set_title(f"front, hypervolume {front.hypervolume:.3f}", loc="left")
     axes.grid(alpha=0.25)
 

@@ -12,7 +12,10 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+import numpy as np
+
 from moosnn.history import Event, History, Kind
+from moosnn.pareto.dominance import is_dominated
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.trial import Evaluation, Status, Trial
@@ -92,6 +95,7 @@ class Follower:
     now: Progress = field(default_factory=Progress)
     curve: list[Progress] = field(default_factory=list)
     _front: list[Trial] = field(default_factory=list)
+    _losses: tuple[tuple[float, ...], ...] = ()
     _last_time: float | None = None
     _suggestions: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
     _running: dict[tuple[int, int], Running] = field(default_factory=dict)
@@ -172,16 +176,16 @@ class Follower:
         )
         if not self.problem.is_feasible(trial):
             return now
+        now = replace(now, feasible=now.feasible + 1)
+        (loss,) = self.problem.losses([trial])
+        if is_dominated(loss, np.reshape(self._losses, (-1, len(loss)))):
+            return now
         # Whatever an earlier front dominated, this one dominates as well.
         candidates = {t.number: t for t in (*self._front, trial)}
         front = front_of(self.problem, list(candidates.values()))
         self._front = [candidates[number] for number in front.numbers]
-        return replace(
-            now,
-            feasible=now.feasible + 1,
-            front=front.numbers,
-            hypervolume=front.hypervolume,
-        )
+        self._losses = front.losses
+        return replace(now, front=front.numbers, hypervolume=front.hypervolume)
 
     def _follow_running(self, event: Event) -> None:
         if event.number is None or event.attempt is None:

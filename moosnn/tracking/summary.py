@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from moosnn.confirmation import Confirmed, confirmed
 from moosnn.history import History
@@ -19,6 +20,10 @@ from moosnn.space import Params, Space, Value
 from moosnn.trial import Trial
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
+_BRIEF_S = 10
+_MINUTE_S = 60
+_HOUR_S = 3600
+_DAY_S = 86400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,26 @@ def number_text(value: float) -> str:
     return f"{value:.2e}"
 
 
+def duration_text(seconds: float, parts: int = 2) -> str:
+    """Seconds for a person: ``0.42 s``, ``45 s``, ``6 min 20 s``, ``2 h 5 min``.
+
+    Args:
+        seconds: >= 0.
+        parts: how many units at most.
+    """
+    if seconds < _MINUTE_S:
+        brief = seconds < _BRIEF_S
+        return f"{seconds:.2g} s" if seconds > 0 and brief else f"{seconds:.0f} s"
+    whole = round(seconds)
+    texts: list[str] = []
+    for unit, name in ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"), (1, "s")):
+        count, whole = divmod(whole, unit)
+        if count or texts:
+            texts.append(f"{count} {name}")
+    kept = texts[:parts]
+    return " ".join(t for i, t in enumerate(kept) if i == 0 or not t.startswith("0 "))
+
+
 def value_text(value: Value) -> str:
     """A parameter's value for a table."""
     if isinstance(value, bool | str):
@@ -104,6 +129,47 @@ def range_text(values: Sequence[float]) -> str:
     return f"{number_text(mean)} ({ends})"
 
 
+def front_json(problem: Problem, history: History) -> list[dict[str, Any]]:
+    """The front as JSON data, a mapping a member, by ascending first loss.
+
+    Returns:
+        Keys ``number``; ``params``, the active ones; ``metrics``, all that were
+        measured (validation); ``test``: ``None`` without retrainings, else ``count`` of
+        them, ``infeasible``, how many violated a constraint or failed, and ``metrics``:
+        for each metric ``mean``, ``min``, ``max`` and ``count``, how many measured it.
+    """
+    return [
+        {
+            "number": row.trial.number,
+            "params": dict(problem.space.active(row.trial.proposal.params)),
+            "metrics": dict(row.metrics),
+            "test": _test_json(problem, row),
+        }
+        for row in members(problem, history)
+    ]
+
+
+def _test_json(problem: Problem, row: Member) -> dict[str, Any] | None:
+    found = row.confirmed
+    if found is None:
+        return None
+    names = sorted({name for e in found.evaluations for name in e.metrics})
+    named = {name: found.values(name) for name in names}
+    return {
+        "count": len(found.evaluations) + len(found.failures),
+        "infeasible": row.fell_infeasible(problem),
+        "metrics": {
+            name: {
+                "mean": sum(values) / len(values),
+                "min": min(values),
+                "max": max(values),
+                "count": len(values),
+            }
+            for name, values in named.items()
+        },
+    }
+
+
 def front_csv(problem: Problem, history: History) -> str:
     """The front as CSV: a column a metric and a parameter, then the test values.
 
@@ -129,6 +195,35 @@ def front_csv(problem: Problem, history: History) -> str:
             + [active.get(name, "") for name in problem.space]
             + _test_columns(problem, row)
         )
+    return table.getvalue()
+
+
+def trials_csv(problem: Problem, history: History) -> str:
+    """Every proposed trial as CSV, a row a trial, by number.
+
+    Columns: ``number``, ``status`` (pending, done, failed), ``origin``, ``feasible``
+    (True, False; blank unless done), ``stopped``, ``seconds``, ``failure`` (its kind),
+    every metric that any trial measured, every parameter (``param.<name>``, blank where
+    inactive).
+    """
+    trials = history.trials
+    measured = {m for t in trials if t.evaluation for m in t.evaluation.metrics}
+    metrics = [*problem.metrics, *sorted(measured - set(problem.metrics))]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    head = ["number", "status", "origin", "feasible", "stopped", "seconds", "failure"]
+    writer.writerow([*head, *metrics, *(f"param.{name}" for name in problem.space)])
+    for trial in trials:
+        found, active = trial.evaluation, problem.space.active(trial.proposal.params)
+        row = [trial.number, trial.status, trial.proposal.origin]
+        if found is None:
+            row += ["", "", "", trial.failure.kind if trial.failure else ""]
+        else:
+            feasible = problem.is_feasible(trial)
+            row += [feasible, found.stopped or "", found.seconds, ""]
+        values = found.metrics if found else {}
+        row += [values.get(metric, "") for metric in metrics]
+        writer.writerow(row + [active.get(name, "") for name in problem.space])
     return table.getvalue()
 
 

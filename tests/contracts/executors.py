@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from moosnn.errors import ConfigError, DivergedError
 from moosnn.runtime.executors import Ended, Executor, Report
@@ -17,6 +21,22 @@ from moosnn.tasks.base import Context, Task
 from moosnn.trial import Evaluation, Failure, Proposal, Trial
 
 _PATIENCE_S = 60.0
+
+
+DAEMON_S = "98765.4321"
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def _say_everywhere(text: bytes) -> None:
+    """Write to every pipe that is open, the supervisor's among them."""
+    for entry in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{entry}").startswith("pipe:"):
+                os.write(int(entry), text)
 
 
 class ScriptedTask:
@@ -30,12 +50,33 @@ class ScriptedTask:
     def fingerprint(self) -> Mapping[str, str]:
         return {}
 
-    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:  # noqa: PLR0912 - a list of deeds
+    def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:  # noqa: PLR0912, PLR0915 - a list of deeds
         deed = proposal.params["deed"]
         (context.workdir / "was_here").write_text(str(context.attempt))
         match deed:
             case "diverge":
                 raise DivergedError("the loss is not finite")
+            case "unspeakable":
+                raise UnspeakableError
+            case "delete_and_raise":
+                shutil.rmtree(context.workdir)
+                raise RuntimeError("no such thing")
+            case "surrogate":
+                raise RuntimeError("caf\udce9")
+            case "long":
+                raise RuntimeError("x" * 10_000_000)
+            case "odd_step":
+                context.report("one", {})  # type: ignore[arg-type]
+            case "odd_report":
+                context.report(1, {"value": "a"})  # type: ignore[dict-item]
+            case "odd_result":
+                return {"value": 1.0}  # type: ignore[return-value]
+            case "odd_device":
+                return Evaluation(metrics={"value": 1.0}, device=Path("cpu"))  # type: ignore[arg-type]
+            case "own_report":
+                (context.workdir / "report.json").write_text("{")
+                (context.workdir / ".report.json").write_text('{"steps": 3}')
+                time.sleep(0.3)
             case "raise":
                 raise RuntimeError("no such thing")
             case "refuse":
@@ -51,6 +92,24 @@ class ScriptedTask:
                     if context.report(step, {"value": float(step)}):
                         return Evaluation(metrics={"value": -1.0}, stopped="pruned")
                     time.sleep(0.2)
+            case "real_time":
+                os.kill(os.getpid(), 40)
+            case "babble":
+                _say_everywhere(b"\xff\xfe done\n")
+                os._exit(7)
+            case "garble":
+                _say_everywhere(b"garbage")
+            case "delete_and_hang":
+                shutil.rmtree(context.workdir)
+                time.sleep(60)
+            case "eat_below":
+                if os.fork() == 0:
+                    held = bytearray(400 * 1024 * 1024)
+                    held[::4096] = b"x" * len(held[::4096])
+                time.sleep(60)
+            case "daemon" | "daemonise":
+                subprocess.Popen(["sleep", DAEMON_S], start_new_session=True)
+                time.sleep(60 if deed == "daemon" else 0.5)
             case "die":
                 os._exit(7)
             case "segfault":
@@ -146,16 +205,31 @@ class ExecutorContract:
             "fill_memory": ("out_of_memory", "MemoryError"),
             "exit": ("crashed", "SystemExit: 3"),
             "nan": ("diverged", "metrics: value is nan, not a finite number"),
+            "unspeakable": ("crashed", "UnspeakableError: (its text cannot be had: Va"),
+            "delete_and_raise": ("crashed", "RuntimeError: no such thing"),
+            "surrogate": ("crashed", "RuntimeError: caf\\udce9"),
+            "long": ("crashed", "RuntimeError: xxxxxxx"),
+            "odd_step": ("crashed", "TypeError: 'str' object cannot be interpreted"),
+            "odd_report": ("crashed", "ValueError: could not convert string to float"),
+            "odd_result": ("crashed", "TypeError: expected an Evaluation of the task"),
         }
         executor = make()
         for number, (deed, (kind, message)) in enumerate(expected.items()):
             give(executor, proposal_of(deed, number), 1)
             _, (ended,) = until_ended(executor)
             assert isinstance(ended.result, Failure)
-            assert (ended.result.kind, ended.result.message) == (kind, message)
+            assert ended.result.kind == kind
+            assert ended.result.message.startswith(message)
+            assert len(ended.result.message) < 3000
             assert ended.result.log is not None
             assert "Error" in (folder / ended.result.log).read_text() or deed == "exit"
         executor.close(cancel=True)
+
+    @pytest.mark.parametrize("deed", ["odd_device", "own_report"])
+    def test_oddities_that_do_no_harm(
+        self, make: Callable[[], Executor], deed: str
+    ) -> None:
+        assert isinstance(self.end_of(make, deed), Evaluation)
 
     def test_reports_come_in_order(self, make: Callable[[], Executor]) -> None:
         executor = make()

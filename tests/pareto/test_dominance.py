@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moosnn.pareto.dominance import dominates, non_dominated, spread
+from moosnn.pareto.dominance import dominates, is_dominated, non_dominated, spread
 
 
 def cases(objectives: int) -> list[np.ndarray]:
@@ -78,3 +78,12 @@ def test_spread_takes_equal_rows_once() -> None:
 def test_spread_over_an_axis_without_range() -> None:
     losses = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
     assert spread(losses, 2) == [0, 2]
+
+
+def test_is_dominated_mirrors_dominates() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.integers(0, 4, size=(60, 3)).astype(float)
+    for point in points:
+        found = is_dominated(point, points)
+        assert found == any(dominates(other, point[None])[0] for other in points)
+    assert not is_dominated(points[0], np.empty((0, 3)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -14,12 +15,15 @@ from typing import Any
 import pytest
 
 from moosnn.errors import ConfigError, StudyFolderError
-from moosnn.runtime import files, pilots
+from moosnn.runtime import files
+from moosnn.runtime import workers as runtime_workers
 from moosnn.runtime.executors import Executor, InlineExecutor
-from moosnn.runtime.lease import Lease, Process
+from moosnn.runtime.lease import Lease
 from moosnn.runtime.pilots import PilotExecutor
+from moosnn.runtime.process import Process
 from moosnn.trial import Evaluation, Failure, Trial
 from tests.contracts.executors import (
+    DAEMON_S,
     ExecutorContract,
     ScriptedTask,
     give,
@@ -114,6 +118,10 @@ class TestSubmititJob(ExecutorContract):
 
 
 DEATHS = {
+    "real_time": ({}, "crashed", "killed by signal 40"),
+    "babble": ({}, "crashed", "ended with exit code 7"),
+    "eat_below": ({"memory_gb": 0.3}, "out_of_memory", "more than 0.3 GB"),
+    "delete_and_hang": ({"timeout_min": 0.02}, "timeout", "longer than 0.02 min"),
     "die": ({}, "crashed", "ended with exit code 7"),
     "segfault": ({}, "crashed", "killed by SIGSEGV"),
     "killed": ({}, "crashed", "killed by SIGKILL, perhaps by the kernel"),
@@ -136,15 +144,198 @@ def test_whatever_a_trial_does_the_next_one_runs(
     assert isinstance(ended.result, Failure)
     assert ended.result.kind == kind
     assert message in ended.result.message
-    assert ended.result.log is not None
-    assert (folder / ended.result.log).exists()
-    if deed == "segfault":
+    if deed != "delete_and_hang":
+        assert ended.result.log is not None
+        assert (folder / ended.result.log).exists()
+    if deed == "segfault" and ended.result.log:
         assert "Fatal Python error" in (folder / ended.result.log).read_text()
     # The same worker, with a new child.
     assert give(executor, proposal_of("succeed", 1)) == worker
     _, (ended,) = until_ended(executor)
     assert isinstance(ended.result, Evaluation)
     assert worker_of(folder, worker) == supervisor
+
+
+def sleepers(seconds: str) -> list[int]:
+    """The living processes that a deed started with ``sleep <seconds>``."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                line = Path(f"/proc/{entry}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if line == f"sleep\0{seconds}\0".encode():
+                found.append(int(entry))
+    return found
+
+
+@pytest.mark.parametrize("how", ["cancel", "supervisor", "both", "return"])
+def test_a_daemon_that_a_trial_started_does_not_outlive_it(
+    how: str, workers: Make, folder: Path
+) -> None:
+    executor = workers()
+    worker = give(executor, proposal_of("daemon" if how != "return" else "daemonise"))
+    until(lambda: bool(sleepers(DAEMON_S)))
+    if how == "cancel":
+        executor.close(cancel=True)
+    elif how == "return":
+        until_ended(executor)
+    else:
+        os.kill(worker_of(folder, worker).pid, signal.SIGKILL)
+        if how == "both":  # the next driver finds what the dead worker left
+            time.sleep(0.1)
+            executor = workers()
+            executor.attach([])
+        else:
+            until_ended(executor)
+    until(lambda: not sleepers(DAEMON_S), seconds=10)
+
+
+def test_garbage_on_the_status_pipe_ends_no_worker(workers: Make, folder: Path) -> None:
+    executor = workers()
+    worker = give(executor, proposal_of("garble", 0))
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
+    assert give(executor, proposal_of("succeed", 1)) == worker
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
+
+
+def test_after_running_out_of_memory_the_next_attempt_gets_a_new_process(
+    workers: Make, folder: Path
+) -> None:
+    executor = workers()
+    worker = give(executor, proposal_of("fill_memory", 0))
+    (before,) = _children(worker_of(folder, worker).pid)
+    until_ended(executor)
+    assert give(executor, proposal_of("succeed", 1)) == worker
+    until_ended(executor)
+    (after,) = _children(worker_of(folder, worker).pid)
+    assert before != after
+
+
+def test_a_worker_takes_no_more_trials_than_it_may(workers: Make) -> None:
+    executor = workers(trials_per_job=2)
+    names = []
+    for number in range(5):
+        names.append(give(executor, proposal_of("succeed", number)))
+        _, (ended,) = until_ended(executor)
+        assert isinstance(ended.result, Evaluation)
+    assert names == ["w1", "w1", "w2", "w2", "w3"]
+
+
+def test_a_result_that_was_read_but_not_journaled_is_found_again(
+    workers: Make, folder: Path
+) -> None:
+    first = workers()
+    proposal = proposal_of("succeed")
+    worker = give(first, proposal)
+    until_ended(first)  # and here the driver fails to journal it
+    first.close(cancel=False)
+    second = workers()
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    _, (ended,) = until_ended(second)
+    assert isinstance(ended.result, Evaluation)
+
+
+@pytest.mark.parametrize("other", ["inline", "local"])
+def test_results_that_were_journaled_are_cleared_by_the_next_driver(
+    other: str, workers: Make, folder: Path
+) -> None:
+    first = workers()
+    give(first, proposal_of("succeed"))
+    until_ended(first)
+    first.close(cancel=False)
+    assert list((folder / files.OUTBOX).iterdir()) != []
+    second: Executor = workers()
+    if other == "inline":
+        second = InlineExecutor(folder=folder, task=ScriptedTask())
+    second.attach([])
+    assert list((folder / files.OUTBOX).iterdir()) == []
+    assert list((folder / files.INBOX).glob("*/*.json")) == []
+
+
+def test_inline_takes_what_workers_published_and_waits_for_those_at_work(
+    workers: Make, folder: Path
+) -> None:
+    first = workers(workers=2)
+    proposals = [proposal_of("report", 0), proposal_of("succeed", 1)]
+    names = [give(first, proposal) for proposal in proposals]
+    until((folder / "outbox/000001-1.json").exists)
+    trials = [
+        Trial(proposal=proposal, attempt=1, job_id=name)
+        for proposal, name in zip(proposals, names, strict=True)
+    ]
+    inline = InlineExecutor(folder=folder, task=ScriptedTask())
+    with pytest.raises(StudyFolderError, match="2 workers of an earlier driver still"):
+        inline.attach(trials)
+    first.close(cancel=False)
+    until(lambda: not processes(folder))
+    inline.attach(trials)
+    _, ends = until_ended(inline, 2)
+    assert all(isinstance(ended.result, Evaluation) for ended in ends)
+
+
+def test_workers_of_other_settings_serve_their_trial_and_end(
+    workers: Make, folder: Path
+) -> None:
+    first = workers()
+    proposal = proposal_of("report")
+    worker = give(first, proposal)
+    until((folder / "trials/000000/1/.report.json").exists)
+    second = workers(timeout_min=7)
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    assert second.free() == 0
+    _, (ended,) = until_ended(second)
+    assert isinstance(ended.result, Evaluation)
+    assert second.free() == 1
+    assert give(second, proposal_of("succeed", 1)) == "w2"
+    until_ended(second)
+    names = (folder / files.WORKERS).iterdir
+    until(lambda: {path.stem for path in names()} == {"w2"})
+
+
+def test_a_copy_of_a_study_leaves_the_originals_workers_alone(
+    workers: Make, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first = workers()
+    proposal = proposal_of("report")
+    worker = give(first, proposal)
+    until((folder / "trials/000000/1/.report.json").exists)
+    copy = tmp_path_factory.mktemp("copy") / "study"
+    shutil.copytree(folder, copy)
+    other = PilotExecutor(folder=copy, task=ScriptedTask(), workers=1)
+    other.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    _, (ended,) = until_ended(other)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == "lost"
+    other.close(cancel=True)
+    _, (ended,) = until_ended(first)
+    assert isinstance(ended.result, Evaluation)
+
+
+def test_adopted_workers_keep_their_gpus(
+    workers: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    first = workers(workers=2)
+    names = [give(first, proposal_of("sleep", n)) for n in range(2)]
+    victim = worker_of(folder, names[0])
+    worker_of(folder, names[1])
+    os.kill(victim.pid, signal.SIGKILL)
+    second = workers(workers=2)
+    trials = [
+        Trial(proposal=proposal_of("sleep", n), attempt=1, job_id=names[n])
+        for n in range(2)
+    ]
+    second.attach(trials)
+    until_ended(second)
+    name = give(second, proposal_of("succeed", 2))
+    until_ended(second)
+    (child,) = _children(worker_of(folder, name).pid)
+    variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+    assert b"CUDA_VISIBLE_DEVICES=3" in variables
 
 
 @pytest.mark.parametrize("deed", ["fork", "fork_and_return", "leave"])
@@ -199,7 +390,7 @@ def test_a_killed_worker_loses_its_trial_and_is_replaced(
 ) -> None:
     executor = workers()
     worker = give(executor, proposal_of("report"))
-    until((folder / "trials/000000/1/report.json").exists)
+    until((folder / "trials/000000/1/.report.json").exists)
     supervisor = worker_of(folder, worker).pid
     victim = supervisor if who == "supervisor" else _children(supervisor)[0]
     child = _children(supervisor)[0]
@@ -217,7 +408,7 @@ def test_a_killed_worker_loses_its_trial_and_is_replaced(
 def test_a_stopped_worker_is_given_up(
     workers: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pilots, "_SILENT_S", 1.5)
+    monkeypatch.setattr(runtime_workers, "SILENT_S", 1.5)
     executor = workers()
     worker = give(executor, proposal_of("succeed", 0))
     until_ended(executor)
@@ -234,7 +425,7 @@ def test_a_new_driver_adopts_the_worker_and_its_trial(
     first = workers()
     proposal = proposal_of("report")
     worker = give(first, proposal)
-    until((folder / "trials/000000/1/report.json").exists)
+    until((folder / "trials/000000/1/.report.json").exists)
     second = workers()
     second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
     assert second.free() == 0
@@ -267,7 +458,7 @@ def test_an_interrupted_driver_leaves_its_trials_to_the_next(
     first = workers()
     proposal = proposal_of("report")
     worker = give(first, proposal)
-    until((folder / "trials/000000/1/report.json").exists)
+    until((folder / "trials/000000/1/.report.json").exists)
     first.close(cancel=False)
     assert processes(folder)
     second = workers()
@@ -369,6 +560,9 @@ def test_two_at_a_time_each_with_its_own_gpu(
         {"memory_gb": 0},
         {"trials_per_job": 0},
         {"log_mb": "8"},
+        {"memory_gb": float("nan")},
+        {"timeout_min": float("inf")},
+        {"orphan_s": 4},
     ],
     ids=str,
 )

@@ -1,0 +1,293 @@
+"""The sub-commands that only look: ``moosnn status``, ``front`` and ``report``.
+
+Knows: their words, where their files go. Must not know: hydra, how a study is run.
+
+``status`` and ``front`` write nothing, ``report`` only into its own folder. Whatever
+costs time to import waits until a sub-command needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
+
+if TYPE_CHECKING:
+    from moosnn.runtime.record import Record
+    from moosnn.tracking.overview import Overview
+
+SUBCOMMANDS: tuple[str, ...] = ("status", "front", "report")
+REPORT = "report"  # the folder of a report's files
+_DIR = "a study folder, or a folder of studies"
+_EXPECTED = "the following arguments are required: "
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a sub-command.
+
+    Args:
+        words: its name and what follows.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        MoosnnError: a user's mistake, or trouble with a folder; one line.
+    """
+    name = words[0] if words else ""
+    if name not in SUBCOMMANDS:
+        raise ConfigError(f"unknown sub-command {name!r}.{nearest(name, SUBCOMMANDS)}")
+    parser = _parser(name)
+    try:
+        options, rest = parser.parse_known_args(words[1:])
+    except SystemExit:  # --help
+        return 0
+    parser.refuse(rest)
+    commands = {"status": _status, "front": _front, "report": _report}
+    try:
+        commands[name](options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads, such as head, has enough. Nor may Python complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print with the usage.
+
+        Raises:
+            ConfigError: always.
+        """
+        if message.startswith(_EXPECTED):
+            message = f"expected a folder ({message.removeprefix(_EXPECTED)})."
+        name = self.prog.partition(" ")[2]
+        raise ConfigError(f"{name}: {message.removeprefix('argument ')}")
+
+    def refuse(self, words: Sequence[str]) -> None:
+        """Complain about the first of some words that nobody asked for.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        for word in words:
+            if not word.startswith("-"):
+                self.error(f"expected one folder, got {word!r} as well.")
+            known = [
+                o for a in self._actions for o in a.option_strings if o[1:2] == "-"
+            ]
+            option = word.partition("=")[0]
+            self.error(f"unknown option {option!r}.{nearest(option, known)}")
+
+
+def _parser(name: str) -> _Parser:
+    told = {
+        "status": "Show where studies stand. Nothing is written.",
+        "front": "Show the front of a study. Nothing is written.",
+        "report": "Draw a study, or compare several; write pictures and tables.",
+    }
+    parser = _Parser(prog=f"moosnn {name}", description=told[name], allow_abbrev=False)
+    count = 1 if name == "front" else "+"
+    parser.add_argument("folders", metavar="DIR", type=Path, nargs=count, help=_DIR)
+    if name == "report":
+        where = (
+            f"where to write (default: {REPORT} in DIR; of several DIRs: ./{REPORT})"
+        )
+        parser.add_argument("--out", metavar="FOLDER", type=Path, help=where)
+        return parser
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    if name == "front":
+        what = "the front when N trials had ended, as it was known then"
+        parser.add_argument("--at", metavar="N", type=_whole, help=what)
+    return parser
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number, got {word!r}."
+        ) from None
+
+
+def _find(folders: Sequence[Path]) -> list[Path]:
+    """The study folders at or below some folders, each once.
+
+    Raises:
+        StudyFolderError: there is none, or a folder that cannot be read.
+    """
+    from moosnn.runtime.record import find_studies
+
+    try:
+        found = [study for folder in folders for study in find_studies(folder)]
+    except OSError as error:
+        raise StudyFolderError(
+            f"{error.filename}: cannot be read ({error.strerror})."
+        ) from error
+    return list({study.resolve(): study for study in found}.values())
+
+
+def _records(studies: Sequence[Path]) -> list[Record]:
+    """The studies that can be read; of the others a note, unless there is no other.
+
+    Raises:
+        MoosnnError: none can be read; of the first.
+    """
+    from moosnn.runtime.record import read_record
+
+    records: list[Record] = []
+    errors: list[MoosnnError] = []
+    for study in studies:
+        try:
+            records.append(read_record(study))
+        except MoosnnError as error:
+            errors.append(error)
+    if not records:
+        raise errors[0]
+    for refused in errors:
+        _note(str(refused))
+    for record in records:
+        if record.damage:
+            _note(record.damage)
+    return records
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def _say(*lines: object) -> None:
+    """Print to a terminal of any width; tables fit themselves, lines are not broken."""
+    from rich.console import Console as Terminal
+
+    terminal = Terminal(highlight=False)
+    for line in lines:
+        terminal.print(line, markup=False, soft_wrap=isinstance(line, str))
+
+
+def _say_json(data: object) -> None:
+    print(json.dumps(data, allow_nan=False, indent=2))
+
+
+def _status(options: argparse.Namespace) -> None:
+    from moosnn.tracking.overview import (
+        overview_json,
+        overview_lines,
+        overview_table,
+    )
+
+    overviews = [_overview(record) for record in _records(_find(options.folders))]
+    if options.json:
+        _say_json([overview_json(study) for study in overviews])
+    elif len(overviews) == 1:
+        _say(*overview_lines(overviews[0]))
+    else:
+        _say(overview_table(overviews))
+
+
+def _overview(record: Record) -> Overview:
+    import time
+
+    from moosnn.runtime.lease import holder
+    from moosnn.tracking.overview import Driver, overview
+
+    process = holder(record.folder)
+    driver = None
+    if process is not None:
+        seen = process.is_alive() is not None
+        driver = Driver(host=process.host, pid=process.pid, seen=seen)
+    return overview(
+        str(record.folder),
+        record.problem,
+        record.history,
+        budget=record.budget,
+        driver=driver,
+        now=time.time(),
+    )
+
+
+def _front(options: argparse.Namespace) -> None:
+    from rich.console import Console as Terminal
+
+    from moosnn.tracking.console import print_front
+    from moosnn.tracking.summary import front_json
+
+    studies = _find(options.folders)
+    if len(studies) > 1:
+        raise ConfigError(
+            f"front: {options.folders[0]} holds {len(studies)} studies; name one of "
+            f"them, e.g. {studies[0]}."
+        )
+    record = _records(studies)[0]
+    history = record.history
+    if options.at is not None:
+        history = history.prefix(_length_at(record, options.at))
+    if options.json:
+        _say_json(front_json(record.problem, history))
+    else:
+        print_front(Terminal(highlight=False), record.problem, history)
+
+
+def _length_at(record: Record, count: int) -> int:
+    """How many events a journal had when so many trials had ended."""
+    from moosnn.history import Kind
+
+    ended = 0
+    for position, event in enumerate(record.history):
+        ended += event.kind in (Kind.FINISHED, Kind.FAILED)
+        if ended == count > 0:
+            return position + 1
+    raise ConfigError(
+        f"front: --at: expected 1 <= N <= {ended}, how many trials of {record.folder} "
+        f"have ended, got {count}."
+        if ended
+        else f"front: --at: no trial of {record.folder} has ended yet."
+    )
+
+
+def _report(options: argparse.Namespace) -> None:
+    from moosnn.tracking.comparison import compared
+    from moosnn.tracking.comparison_tables import groups_table
+    from moosnn.tracking.grouping import group
+    from moosnn.tracking.report import write_comparison, write_study
+
+    studies = _find(options.folders)
+    records = [r for r in _records(studies) if _has_ended(r)]
+    if not records:
+        raise StudyFolderError(
+            f"{', '.join(map(str, options.folders))}: no trial has ended yet; there is "
+            "nothing to report."
+        )
+    folder = options.out
+    if folder is None:
+        one = studies if len(studies) == 1 else options.folders
+        folder = one[0] / REPORT if len(one) == 1 else Path(REPORT)
+    groups = group(
+        [
+            compared(str(r.folder), r.config, r.problem, r.history, r.budget)
+            for r in records
+        ]
+    )
+    if len(studies) == 1:
+        names = write_study(folder, records[0].history, groups)
+    else:
+        _say(groups_table(groups))
+        names = write_comparison(folder, groups)
+    print(f"report: {folder}: {', '.join(names)}")
+
+
+def _has_ended(record: Record) -> bool:
+    ended = bool(record.history.done or record.history.failed)
+    if not ended:
+        _note(f"{record.folder}: no trial has ended yet; left out.")
+    return ended

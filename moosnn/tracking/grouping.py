@@ -1,0 +1,111 @@
+"""Which studies are one group, and what a group is called.
+
+Knows: configs as plain data, problems. Must not know: what happened in a study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from moosnn.errors import ConfigError
+from moosnn.problem import Constraint, Objective, Problem
+from moosnn.tracking.comparison import Compared, Group
+
+_OPTIMIZER = "optimizer._target_"
+
+
+def group(studies: Sequence[Compared]) -> list[Group]:
+    """Put studies that differ in their seed only together.
+
+    The label is the class of the optimizer, in lower case. Of what else differs only
+    that is named which tells groups apart that the label so far does not: qnehvi and
+    nsga2 have different settings, but their names say so already.
+
+    Args:
+        studies: of one problem, each with an ended trial.
+
+    Returns:
+        The groups by label; at least one.
+
+    Raises:
+        ConfigError: the studies have different problems; names the first difference.
+    """
+    _require_one_problem(studies)
+    keys = [_OPTIMIZER]
+    names = dict.fromkeys(key for study in studies for key in study.config)
+    for key in names:
+        # The problem is the same but for words, such as a unit.
+        if key == "seed" or key.startswith("problem.") or key in keys:
+            continue
+        if len(_split(studies, [*keys, key])) > len(_split(studies, keys)):
+            keys.append(key)
+    groups = [
+        Group(label=_label(parts[0], keys, studies), studies=tuple(parts))
+        for parts in _split(studies, keys)
+    ]
+    return sorted(groups, key=lambda one: one.label)
+
+
+def _split(studies: Sequence[Compared], keys: Sequence[str]) -> list[list[Compared]]:
+    parts: dict[tuple[str | None, ...], list[Compared]] = {}
+    for study in sorted(studies, key=lambda one: one.name):
+        values = tuple(study.config.get(key) for key in keys)
+        parts.setdefault(values, []).append(study)
+    return list(parts.values())
+
+
+def _label(study: Compared, keys: Sequence[str], studies: Sequence[Compared]) -> str:
+    targets = {one.config.get(_OPTIMIZER, "") for one in studies}
+    target = study.config.get(_OPTIMIZER, "")
+    short = _class_name(target)
+    alike = sum(_class_name(other) == short for other in targets)
+    parts = [short if alike == 1 else target]
+    last = [key.rpartition(".")[2] for key in keys]
+    for key, name in list(zip(keys, last, strict=True))[1:]:
+        if key in study.config:
+            spelled = name if last.count(name) == 1 else key
+            parts.append(f"{spelled}={study.config[key]}")
+    return " ".join(parts)
+
+
+def _class_name(target: str) -> str:
+    return target.rpartition(".")[2].lower()
+
+
+def _require_one_problem(studies: Sequence[Compared]) -> None:
+    first = studies[0]
+    for other in studies[1:]:
+        difference = problem_difference(first.problem, other.problem)
+        if difference:
+            raise ConfigError(
+                f"{first.name} and {other.name} cannot be compared: {difference}; "
+                "report studies of one problem together."
+            )
+
+
+def problem_difference(one: Problem, other: Problem) -> str | None:
+    """Where two problems first differ in what is wanted, in words; ``None`` nowhere.
+
+    Units do not count, nor do the search space and what is admissible: those are ways
+    to search, and may be compared.
+    """
+    return _axes_difference("objectives", one.objectives, other.objectives) or (
+        _axes_difference("constraints", one.constraints, other.constraints)
+    )
+
+
+def _axes_difference(
+    what: str,
+    left: Sequence[Objective | Constraint],
+    right: Sequence[Objective | Constraint],
+) -> str | None:
+    names = [[axis.metric for axis in axes] for axes in (left, right)]
+    if names[0] != names[1]:
+        texts = [", ".join(metrics) or "none" for metrics in names]
+        return f"{what} {texts[0]} and {texts[1]}"
+    for mine, its in zip(left, right, strict=True):
+        raw, other = asdict(mine), asdict(its)
+        for key in (key for key in raw if key != "unit" and raw[key] != other[key]):
+            return f"{what}: {mine.metric}: {key} {raw[key]} and {other[key]}"
+    return None
