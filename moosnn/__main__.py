@@ -14,7 +14,8 @@ from typing import NoReturn
 
 import moosnn
 from moosnn import cli
-from moosnn.compose import Job, choices, compose, config_folder, sweep_folder
+from moosnn.compose import Job, compose, sweep_folder
+from moosnn.configs import choices, config_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.interruption import EXIT
 

@@ -1,8 +1,7 @@
 """Words of a command line to studies: Hydra composes their configs.
 
-Knows: hydra, the YAML files, how a mistake in the words is worded, where a study's
-folder lies. Must not know: how a study is run. With ``runtime/worker.py`` the only
-module that imports hydra or omegaconf.
+Knows: hydra, where a study's folder lies. Must not know: how a study is run. With
+``mistakes.py`` and ``runtime/worker.py`` the only module that imports hydra.
 """
 
 from __future__ import annotations
@@ -12,19 +11,18 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from moosnn.configs import GROUPS, IDENTITY, choices, config_folder
 from moosnn.errors import ConfigError, nearest
+from moosnn.mistakes import reworded
 
 # Words such as task.stages=last: a constructor's argument need not stand in the YAML.
 _PART = re.compile(r"(task|space|problem|optimizer|executor|tracker|study)\.[^=]*=")
-# What makes a study another one: `runtime.header.IDENTITY`, whose import would cost the
-# usage screen its speed, without the seed that every name has.
-_IDENTITY = ("task", "space", "problem", "optimizer")
 _SWEEP_DIR = "hydra.sweep.dir"
 _SWEEP_FILE = "multirun.yaml"  # Hydra's own
 _LONGEST_NAME = 120
@@ -43,25 +41,6 @@ class Job:
     config: dict[str, Any]
     folder: Path
     elsewhere: bool
-
-
-def config_folder() -> Path:
-    """Where the YAML files lie: beside the package in a checkout, inside of a wheel.
-
-    Raises:
-        ConfigError: neither is there; the installation is broken.
-    """
-    package = Path(__file__).resolve().parent
-    # The wheel's own first: what lies beside an installed package is another's.
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "config.yaml").is_file():
-            return folder
-    raise ConfigError(f"{package}: the installation lacks its conf folder: reinstall.")
-
-
-def choices(group: str) -> list[str]:
-    """The files of a group, e.g. of ``optimizer``."""
-    return sorted(f.stem for f in (config_folder() / group).glob("*.yaml"))
 
 
 def sweep_folder(words: Sequence[str]) -> Path | None:
@@ -116,17 +95,23 @@ def compose(words: Sequence[str], run: Callable[[Job], None]) -> list[Job]:
     main = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name="config"
     )(keep)
+    said = io.StringIO()
     try:
         # Hydra writes a line about a job that failed, before it raises its error.
-        with redirect_stderr(io.StringIO()):
+        with redirect_stderr(said):
             main()
         _check_folders(jobs)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         _forget(sweep)
-        raise ConfigError(_reworded(str(error), words)) from error
+        raise ConfigError(reworded(str(error), words)) from error
     except ConfigError:
         _forget(sweep)
         raise
+    except SystemExit as exit:
+        if not exit.code:
+            raise
+        reason = said.getvalue().rpartition("error: ")[2]
+        raise ConfigError(reworded(reason, words)) from exit
     return jobs
 
 
@@ -137,6 +122,11 @@ def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
     config = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     hydra = HydraConfig.get()
     chosen = hydra.runtime.choices
+    for group in GROUPS:
+        if chosen.get(group) is None:
+            raise ConfigError(
+                f"{group}: expected one of them.{nearest('', choices(group))}"
+            )
     experiment = chosen.get("experiment", "study")
     name = f"{experiment}-{chosen['optimizer']}-s{config.get('seed')}"
     elsewhere = False
@@ -160,7 +150,7 @@ def _distinguishing(words: Iterable[str]) -> list[str]:
     for word in (word.lstrip("+~") for word in words):
         key, _, _ = word.partition("=")
         named = key in ("experiment", "optimizer", "seed")
-        if re.split(r"[./@]", key)[0] in _IDENTITY and not named:
+        if re.split(r"[./@]", key)[0] in IDENTITY and not named:
             found.append(re.sub(r"[^\w.=,()\[\]{}:+-]", "_", word))
     name = ",".join(found)
     if len(name) <= _LONGEST_NAME:
@@ -197,45 +187,3 @@ def _forget(sweep: Path | None) -> None:
                 (sweep / _SWEEP_FILE).unlink()
                 sweep.rmdir()
                 sweep.parent.rmdir()
-
-
-def _reworded(message: str, words: Sequence[str]) -> str:
-    """A mistake that Hydra found, in one line that names the nearest right word."""
-    group = re.search(r"Could not find '(\w+)/([^']*)'", message)
-    if group:
-        return f"{group[1]}: got {group[2]!r}.{nearest(group[2], choices(group[1]))}"
-    key = re.search(r"Could not override '([^']+)'", message)
-    if key and key[1] == "experiment":
-        return "an experiment is added: write +experiment=… with a plus sign."
-    if key:
-        others = [word for word in words if key[1] not in word]
-        parent = key[1].rpartition(".")[0]
-        known = _known_keys(others)
-        siblings = [name for name in known if name.rpartition(".")[0] == parent]
-        return f"unknown key {key[1]!r}.{nearest(key[1], siblings or known)}"
-    return " ".join(message.split())
-
-
-def _known_keys(words: Sequence[str]) -> list[str]:
-    """The dotted keys of the config that some words compose."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        try:
-            config = compose("config", overrides=list(words))
-        except HydraException:
-            return []
-    return list(_dotted("", cast("dict[str, Any]", OmegaConf.to_container(config))))
-
-
-def _dotted(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in config.items():
-        if key.startswith("_"):
-            continue
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _dotted(f"{prefix}{key}.", value)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from moosnn.__main__ import main
-from moosnn.compose import config_folder
+from moosnn.configs import config_folder
 from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.record import problem_of

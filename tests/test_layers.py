@@ -41,6 +41,8 @@ FLOORS = {
     "study": 6,
     "driver": 6,
     "api": 6,
+    "configs": 1,
+    "mistakes": 6,
     "compose": 7,
     "cli": 7,
     "__main__": 7,
@@ -48,7 +50,12 @@ FLOORS = {
 }
 
 HYDRA = ("hydra", "omegaconf")
-MAY_IMPORT_HYDRA = ("moosnn/compose.py", "moosnn/runtime/worker.py", "hydra_plugins/")
+MAY_IMPORT_HYDRA = (
+    "moosnn/compose.py",
+    "moosnn/mistakes.py",
+    "moosnn/runtime/worker.py",
+    "hydra_plugins/",
+)
 
 # The package itself re-exports lazily from up to here; __version__ is for everyone.
 PACKAGE_FLOOR = FLOORS["api"]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from moosnn.__main__ import main
-from moosnn.compose import config_folder
+from moosnn.configs import config_folder
 from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
 from tests.runtime.test_executors import processes, until
@@ -182,6 +182,7 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert second.stderr.count("\n") == 1
 
 
+TWICE = "{metric:accuracy,goal:max,reference:0}"
 MISTAKES = {
     "+experiment=nsa": "experiment: got 'nsa'. Did you mean 'nas'? Known: ",
     f"{SMOKE} optimizer=sobl": "optimizer: got 'sobl'. Did you mean 'sobol'?",
@@ -205,7 +206,46 @@ MISTAKES = {
     f"{SMOKE} study=5": "study: expected a mapping, got 5.",
     f"{SMOKE} ~study.budget": "the config lacks the key 'study.budget'.",
     f"{SMOKE} ~seed": "the config lacks the key 'seed'.",
-    f"{SMOKE} task=null": "must be a string or a list",
+    f"{SMOKE} task=null": "task: got 'null'. Known: analytic, snn.",
+    f"{SMOKE} optimizer=[sobol,nsga2]": "optimizer: expected one of them. Known: ",
+    f"{SMOKE} ~optimizer": "optimizer: expected one of them. Known: nsga2, qnehvi, so",
+    f"{SMOKE} +experiment=nas": "experiment: is chosen twice.",
+    f"{SMOKE} --cancle": "unknown option '--cancle'. Did you mean '--cancel'?",
+    f"{SMOKE} space.tau_steps.when=a>1": "cannot read 'space.tau_steps.when=a>1': ",
+    f"{SMOKE} space.depth.int=[]": "space.depth: int: expected [low, high], got [].",
+    f"{SMOKE} space.neuron.choice=[]": "space.neuron: choice: expected two or more opt",
+    f"{SMOKE} space.depth.int=[a,b]": "space.depth: int: expected two finite numbers",
+    f"{SMOKE} space.lr.float=[-1,1]": "space.lr: float: a log scale needs low > 0",
+    f"{SMOKE} space.lr.float=[.5,.1]": "space.lr: float: expected low < high",
+    f"{SMOKE} ++space.width.when={{dpth:2}}": (
+        "space.width.when: no parameter 'dpth'. Did you mean 'depth'?"
+    ),
+    f"{SMOKE} ++space.depth.when={{width:{{min:9}}}} ++space.width.when={{depth:1}}": (
+        "cycle"
+    ),
+    "+experiment=nas task.fixed.depht=2": "depht",
+    "+experiment=nas problem.objectives=[{metric:acuracy,goal:max,reference:0}]": (
+        "problem: the task does not measure 'acuracy'. Did you mean 'accuracy'? Kno"
+    ),
+    f"{SMOKE} problem.objectives=[{TWICE},{TWICE}]": "'accuracy' is there twice.",
+    f"{SMOKE} problem.objectives=[{{metric:accuracy,goal:mx,reference:0}}]": (
+        "objective accuracy: goal: got 'mx'. Did you mean 'max'?"
+    ),
+    f"{SMOKE} executor.workers=two": "executor.workers: expected auto or a whole num",
+    f"{SMOKE} executor.workers=-1": "executor.workers: expected auto or a whole number",
+    f"{SMOKE} executor.timeout_min=0": "executor.timeout_min: expected a number > 0",
+    f"{SMOKE} study.budget=-5": "study.budget: expected a whole number >= 1, got -5.",
+    f"{SMOKE} study.budget=nan": "study.budget: expected a finite number, got nan.",
+    f"{SMOKE} task.seconds=inf": "task.seconds: expected a finite number, got inf.",
+    f"{SMOKE} seed=abc": "seed: expected a whole number >= 0, got 'abc'.",
+    f"{SMOKE} seed=null": "seed: expected a whole number >= 0, got None.",
+    f"{SMOKE} tracker=consol": "tracker: got 'consol'. Did you mean 'console'?",
+    f"{SMOKE} tracker=[console,wand]": "tracker: got 'wand'. Did you mean 'wandb'?",
+    f"{SMOKE} study_dir=/etc/passwd/x": "expected a folder, but /etc/passwd is a file",
+    f"{SMOKE} study_dir=a%b": "expected a path without %",
+    "report .": "holds no study",
+    "status nowhere": "nowhere: no such folder",
+    "front": "front: ",
     f"{SMOKE} study_dir=5": "study_dir: expected a folder's name, got 5.",
     f"{SMOKE} seed=1.5": "seed: expected a whole number >= 0, got 1.5.",
     "+experiment=nas task.fixed.depth=1": "task.fixed.depth: the space searches it",
@@ -229,8 +269,8 @@ MISTAKES = {
         "problem: the task does not measure 'foo'."
     ),
     f"{SMOKE} study_dir=/proc/nowhere": "study_dir=/proc/nowhere: cannot be made",
-    f"{SMOKE} study.budget=[": "no viable alternative at input",
-    "budget": "got 'budget'",
+    f"{SMOKE} study.budget=[": "cannot read 'study.budget=['",
+    "budget": "unknown sub-command 'budget'. Known: front, report, status.",
     "stauts": "Did you mean 'status'?",
 }
 
@@ -276,7 +316,7 @@ def test_without_words_it_says_how_it_is_used(
 ) -> None:
     assert main([]) == 0
     out = capsys.readouterr().out
-    assert out.count("python -m moosnn +experiment=") == 3
+    assert out.count("python -m moosnn ") == 6
     for group in ("experiment", "optimizer", "executor", "space"):
         assert f"  {group}" in out
     assert main(["--help"]) == 0

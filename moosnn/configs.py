@@ -1,0 +1,35 @@
+"""Where the YAML files lie, and which there are.
+
+Knows: the folder of the configuration. Must not know: hydra, what the files hold.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moosnn.errors import ConfigError
+
+# What makes a study another one: `runtime.header.IDENTITY`, whose import would cost the
+# usage screen its speed, without the seed that every name has.
+IDENTITY = ("task", "space", "problem", "optimizer")
+# Those of which a study has exactly one.
+GROUPS = (*IDENTITY, "executor")
+
+
+def config_folder() -> Path:
+    """Where the YAML files lie: beside the package in a checkout, inside of a wheel.
+
+    Raises:
+        ConfigError: neither is there; the installation is broken.
+    """
+    package = Path(__file__).resolve().parent
+    # The wheel's own first: what lies beside an installed package is another's.
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise ConfigError(f"{package}: the installation lacks its conf folder: reinstall.")
+
+
+def choices(group: str) -> list[str]:
+    """The files of a group, e.g. of ``optimizer``."""
+    return sorted(f.stem for f in (config_folder() / group).glob("*.yaml"))

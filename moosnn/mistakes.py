@@ -1,0 +1,114 @@
+"""What Hydra says of a mistake, in one line that names the nearest right word.
+
+Knows: hydra's messages, the YAML files. Must not know: how a config is composed or run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from moosnn.configs import GROUPS, choices, config_folder
+from moosnn.errors import nearest
+
+_FLAGS = ("-m", "--multirun", "--cancel", "--cfg", "--version", "--help")
+
+
+def reworded(message: str, words: Sequence[str]) -> str:
+    """A mistake in the words of a command.
+
+    Args:
+        message: what Hydra, OmegaConf or argparse said.
+        words: of the command line.
+    """
+    for wording in (_flag, _unread, _option, _key, _twice, _nothing):
+        text = wording(message, words)
+        if text is not None:
+            return text
+    return " ".join(message.split())
+
+
+def _flag(message: str, _: Sequence[str]) -> str | None:
+    found = re.search(r"unrecognized arguments: (\S+)", message)
+    if found is None:
+        return None
+    return f"unknown option {found[1]!r}.{nearest(found[1], _FLAGS)}"
+
+
+def _unread(_: str, words: Sequence[str]) -> str | None:
+    """The first word that is no override by Hydra's grammar."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    parser = OverridesParser.create()
+    for word in words:
+        if not word.startswith("-"):
+            try:
+                parser.parse_overrides([word])
+            except OverrideParseException:
+                return (
+                    f"cannot read {word!r}: expected key=value; text with blanks or "
+                    "signs needs quotes inside of quotes, e.g. 'study_dir=\"a b\"'."
+                )
+    return None
+
+
+def _option(message: str, _: Sequence[str]) -> str | None:
+    found = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", message)
+    if found is None:
+        return None
+    group, name = found[1], found[2]
+    return f"{group}: got {name!r}.{nearest(name, choices(group))}"
+
+
+def _key(message: str, words: Sequence[str]) -> str | None:
+    found = re.search(r"Could not override '([^']+)'", message)
+    if found is None:
+        return None
+    key = found[1]
+    if key == "experiment":
+        return "an experiment is added: write +experiment=… with a plus sign."
+    parent = key.rpartition(".")[0]
+    known = _known_keys([word for word in words if key not in word])
+    siblings = [name for name in known if name.rpartition(".")[0] == parent]
+    return f"unknown key {key!r}.{nearest(key, siblings or known)}"
+
+
+def _twice(message: str, _: Sequence[str]) -> str | None:
+    found = re.search(r"Multiple values for (\w+)", message)
+    return None if found is None else f"{found[1]}: is chosen twice."
+
+
+def _nothing(message: str, words: Sequence[str]) -> str | None:
+    if "Config group override must be" in message:
+        for word in words:
+            group, _, value = word.partition("=")
+            if group in GROUPS and value not in choices(group):
+                return f"{group}: got {value!r}.{nearest(value, choices(group))}"
+    return None
+
+
+def _known_keys(words: Sequence[str]) -> list[str]:
+    """The dotted keys of the config that some words compose."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        try:
+            config = compose("config", overrides=list(words))
+        except HydraException:
+            return []
+    return list(_dotted("", cast("dict[str, Any]", OmegaConf.to_container(config))))
+
+
+def _dotted(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in config.items():
+        if key.startswith("_"):
+            continue
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _dotted(f"{prefix}{key}.", value)
