@@ -219,7 +219,7 @@ def _overview(record: Record) -> Overview:
 def _front(options: argparse.Namespace) -> None:
     from rich.console import Console as Terminal
 
-    from moosnn.tracking.console import print_front
+    from moosnn.tracking.front_table import print_front
     from moosnn.tracking.summary import front_json
 
     studies = _find(options.folders)

@@ -31,7 +31,7 @@ from moosnn.space import Params, Space
 from moosnn.study import Settings, Study, is_finished
 from moosnn.tasks.base import Task
 from moosnn.tracking.advice import Advice
-from moosnn.tracking.console import print_front
+from moosnn.tracking.front_table import print_front
 from moosnn.tracking.results import FRONT_CSV, FRONT_PNG, HYPERVOLUME_PNG, Results
 from moosnn.tracking.tracker import Tracker
 
@@ -210,7 +210,7 @@ def _tell_repairs(journal: Journal) -> None:
 
 
 def _show_finished(folder: Path, problem: Problem, history: History) -> None:
-    print_front(Terminal(highlight=False), problem, history)
+    print_front(Terminal(highlight=False, emoji=False), problem, history)
     _say(
         f"{folder}: this study is finished. Extend it with "
         f"study.budget={2 * history.proposals}, or start anew with another seed=… or "

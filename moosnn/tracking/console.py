@@ -1,33 +1,38 @@
-"""The terminal: a line a trial, and the front as a table at the end.
+"""The terminal: a live display or a line a trial; the front as a table at the end.
 
-Knows: how to word a study. Must not know: where it runs, how it is stored.
+Knows: which of the two a terminal gets, how to word a study in lines. Must not know:
+where it runs, how it is stored, how a display is drawn.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
+import time
+from dataclasses import replace
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console as Terminal
-from rich.table import Table
+from rich.text import Text
 
+from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
-from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
-from moosnn.tracking.summary import (
-    Member,
-    members,
-    number_text,
-    params_text,
-    range_text,
-)
+from moosnn.tracking.display import Display
+from moosnn.tracking.front_table import print_front
+from moosnn.tracking.live import frame
+from moosnn.tracking.moment import Moment, moment_of
+from moosnn.tracking.progress import Follower, saved_s
+from moosnn.tracking.summary import duration_text, number_text
+from moosnn.tracking.wording import ASCII, Signs, printable
 from moosnn.trial import Evaluation, Status, Trial
 
-_NUMBER_WIDTH = 8  # of a value in the table; two objectives fit 80 columns
+AUTO = "auto"
+_BUDGET = "budget"  # why a study ends that could go on
 
 
 class Console:
-    """Prints plain lines; a table of the front when the study is over."""
+    """Shows a study on a terminal."""
 
     def __init__(
         self,
@@ -35,6 +40,7 @@ class Console:
         folder: Path,
         problem: Problem,
         budget: int,
+        live: bool | str = AUTO,
         terminal: Terminal | None = None,
     ) -> None:
         """Prepare.
@@ -43,67 +49,134 @@ class Console:
             folder: of the study, to be named.
             problem: says what is shown.
             budget: how many trials the study has.
+            live: whether there is a live display instead of a line a trial; ``"auto"``
+                = on a terminal that can show one, if no ``CI`` is set.
             terminal: where to print; standard output by default.
+
+        Raises:
+            ConfigError: ``live`` is none of these.
         """
+        if live not in (AUTO, True, False) or not isinstance(live, bool | str):
+            raise ConfigError(
+                f"tracker.console.live: expected {AUTO}, true or false, got {live!r}."
+            )
         self._folder = folder
         self._problem = problem
         self._budget = budget
-        self._terminal = terminal or Terminal(highlight=False, soft_wrap=True)
-        self._front: tuple[int, ...] = ()
+        # Told to be live, it is: whatever the output looks like.
+        forced = True if live is True else None
+        self._terminal = terminal or Terminal(
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+            emoji=False,
+            force_terminal=forced,
+            force_interactive=forced,
+        )
+        self._live = can_be_live(self._terminal) if live == AUTO else bool(live)
+        self._follower = Follower(problem)
         self._history: History | None = None
+        self._moment = Moment(title=f"study {folder}", budget=budget, problem=problem)
+        self._display: Display | None = None
 
     def on_event(self, event: Event, history: History) -> None:
-        """Print a line for what a person wants to know."""
+        """Print a line for what a person wants to know, unless the display shows it."""
+        try:
+            self._on_event(event, history)
+        except BaseException:  # rich exits when its pipe is closed
+            # Nobody calls `close` of a tracker that failed.
+            self._stop_display()
+            raise
+
+    def _on_event(self, event: Event, history: History) -> None:
+        front = self._follower.now.front
+        if event.kind is Kind.OPENED:
+            self._follower = Follower.of(self._problem, history)
+        else:
+            self._follower.add(event, history)
+        self._moment = moment_of(self._follower, event, history, self._moment)
+        if self._live and self._history is None:
+            self._display = Display(self._terminal, self._frame)
+            self._display.start()
         self._history = history
-        match event.kind:
-            case Kind.STUDY:
-                self._say(f"study {self._folder}: {self._budget} trials")
-            case Kind.OPENED:
-                self._front = front_of(self._problem, history.done).numbers
-                ended = len(history.done) + len(history.failed)
-                self._say(
-                    f"study {self._folder}: continues with {ended} of {self._budget} "
-                    "trials ended"
-                )
-            case Kind.FINISHED | Kind.CORRECTED | Kind.FAILED:
-                assert event.number is not None
-                self._say(self._ended_line(history.trial(event.number), history))
-            case Kind.RETRIED:
-                failure = event.data["failure"]
-                self._say(
-                    f"  trial {event.number} {failure['kind']}: {failure['message']}; "
-                    "tried again"
-                )
-            case Kind.CONFIRMED:
-                self._say(self._confirmed_line(event))
-            case _:
-                pass
+        line = self._line(event, history, front)
+        if line is not None and (self._display is None or _is_news(event)):
+            self._say(line)
 
     def close(self) -> None:
         """Print the front, and how to go on."""
         history = self._history
         if history is None:
             return
-        if history[-1].kind is not Kind.ENDED:
+        over = history[-1].kind is Kind.ENDED
+        if self._display is not None:
+            self._moment = replace(self._moment, over=over)
+            self._stop_display()
+            self._say("")
+        if not over:
             self._say("stopped; the same command continues from here")
             return
         print_front(self._terminal, self._problem, history)
+        spared = self._spared_line(history)
+        if spared:
+            self._say(spared)
+        self._say(self._onwards(history[-1]))
+
+    def _stop_display(self) -> None:
+        display, self._display = self._display, None
+        if display is not None:
+            display.stop()
+
+    def _frame(self, width: int, height: int) -> list[Text]:
+        signs = ASCII if self._terminal.options.ascii_only else Signs()
+        now = time.time()
+        return frame(self._moment, now=now, width=width, height=height, signs=signs)
 
     def _say(self, line: str) -> None:
-        self._terminal.print(line, markup=False)
+        if self._display is not None:
+            self._display.say(line)
+        else:
+            self._terminal.print(printable(line, self._terminal.encoding))
 
-    def _ended_line(self, trial: Trial, history: History) -> str:
-        ended = len(history.done) + len(history.failed)
+    def _line(
+        self, event: Event, history: History, front: tuple[int, ...]
+    ) -> str | None:
+        """An event in words; nothing for one that a person need not know."""
+        match event.kind:
+            case Kind.STUDY:
+                return f"study {self._folder}: {self._budget} trials"
+            case Kind.OPENED:
+                ended = self._follower.now.ended
+                return (
+                    f"study {self._folder}: continues with {ended} of {self._budget} "
+                    "trials ended"
+                )
+            case Kind.FINISHED | Kind.CORRECTED | Kind.FAILED:
+                assert event.number is not None
+                return self._ended_line(history.trial(event.number), front)
+            case Kind.RETRIED:
+                failure = event.data["failure"]
+                return (
+                    f"  trial {event.number} {failure['kind']}: {failure['message']}; "
+                    "tried again"
+                )
+            case Kind.CONFIRMED:
+                return self._confirmed_line(event)
+            case _:
+                return None
+
+    def _ended_line(self, trial: Trial, front: tuple[int, ...]) -> str:
+        """A trial in words; ``front`` is what it was before."""
+        now = self._follower.now
+        ended = now.ended
         width = len(str(self._budget))
         head = f"[{ended:>{width}}/{self._budget}] trial {trial.number:>{width}}"
         if trial.failure is not None:
             return f"{head}  failed: {trial.failure.kind}: {trial.failure.message}"
         assert trial.evaluation is not None
-        front = front_of(self._problem, history.done)
         mark = ""
-        if front.numbers != self._front and trial.number in front:
-            mark = f"  <- front, hypervolume {front.hypervolume:.3f}"
-        self._front = front.numbers
+        if now.front != front and trial.number in now.front:
+            mark = f"  <- front, hypervolume {now.hypervolume:.3f}"
         return f"{head}  {self._measured(trial.evaluation, trial)}{mark}"
 
     def _measured(self, evaluation: Evaluation, trial: Trial) -> str:
@@ -138,53 +211,47 @@ class Console:
         )
         return f"{head}: {values or 'not observed'}"
 
+    def _onwards(self, end: Event) -> str:
+        """How to go on after the end."""
+        report = f"python -m moosnn report {shlex.quote(str(self._folder))}"
+        if end.data["reason"] != _BUDGET:
+            return f"ended: {end.data['reason']}; see {report}"
+        return f"extend with study.budget={2 * self._budget}, or: {report}"
 
-def print_front(terminal: Terminal, problem: Problem, history: History) -> None:
-    """The front as a table with validation and test values, then its parameters."""
-    rows = members(problem, history)
-    if not rows:
-        beyond, failed = len(history.done), len(history.failed)
-        terminal.print(
-            f"no front: of {beyond + failed} trials {beyond} lie beyond the edge (or "
-            f"were stopped), {failed} failed",
-            markup=False,
-        )
-        return
-    front = front_of(problem, history.done)
-    table = Table(
-        title=f"front of {len(rows)} trials, hypervolume {front.hypervolume:.3f}",
-        caption="test: mean and range of retrainings with new seeds; edge: how many "
-        "of them fell beyond it (violate a constraint)",
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("trial", justify="right")
-    for objective in problem.objectives:
-        name = objective.metric.replace("_", " ")
-        word = max(map(len, name.split()))
-        table.add_column(name, justify="right", width=max(word, _NUMBER_WIDTH))
-        table.add_column("test", justify="right", no_wrap=True)
-    if problem.constraints:
-        table.add_column("edge", justify="right")
-    for row in rows:
-        cells = [str(row.trial.number)]
-        for objective in problem.objectives:
-            values = row.confirmed.values(objective.metric) if row.confirmed else []
-            cells += [number_text(row.metrics[objective.metric]), range_text(values)]
-        if problem.constraints:
-            cells.append(_beyond_text(problem, row))
-        table.add_row(*cells)
-    terminal.print(table)
-    for row in rows:
-        text = params_text(problem.space, row.trial.proposal.params)
-        terminal.print(f"trial {row.trial.number}: {text}", markup=False)
+    def _spared_line(self, history: History) -> str | None:
+        seconds = self._follower.now.saved_s
+        if seconds <= 0:
+            return None
+        spared = [
+            t.evaluation
+            for t in history.done
+            if t.evaluation is not None and saved_s(t.evaluation) > 0
+        ]
+        why = "silent" if all(e.stopped == "silent" for e in spared) else "stopped"
+        trials = f"{len(spared)} {why} trial{'s' * (len(spared) != 1)}"
+        text = duration_text(seconds)
+        return f"early stopping spared {text} of training in {trials}"
 
 
-def _beyond_text(problem: Problem, row: Member) -> str:
-    """``1/3``: of three retrainings one fell silent (violated a constraint)."""
-    if row.confirmed is None:
-        return "-"
-    count = len(row.confirmed.evaluations) + len(row.confirmed.failures)
-    return f"{row.fell_infeasible(problem)}/{count}"
+def can_be_live(terminal: Terminal) -> bool:
+    """Whether a terminal can show a live display and somebody may look at it.
+
+    What rich takes for an interactive terminal, but for ``FORCE_COLOR`` on what is
+    none: a log file with colours is still a log file.
+    """
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        return False
+    if not terminal.is_interactive or terminal.legacy_windows:
+        return False
+    return terminal.file.isatty() or os.environ.get("TTY_COMPATIBLE") == "1"
+
+
+def _is_news(event: Event) -> bool:
+    """Whether an event has something to tell that the display does not show."""
+    match event.kind:
+        case Kind.RETRIED | Kind.FAILED | Kind.CORRECTED:
+            return True
+        case Kind.CONFIRMED:
+            return "failure" in event.data
+        case _:
+            return False

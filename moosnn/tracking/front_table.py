@@ -1,0 +1,170 @@
+"""The front as a table, with what its retrainings gave.
+
+Knows: how to lay a front out on a terminal of some width. Must not know: where it runs,
+how it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console as Terminal
+from rich.measure import Measurement
+from rich.table import Table
+
+from moosnn.history import History
+from moosnn.pareto.front import front_of
+from moosnn.problem import Objective, Problem
+from moosnn.tracking.summary import (
+    Member,
+    members,
+    number_text,
+    params_text,
+    range_text,
+)
+from moosnn.tracking.wording import SILENT_FRACTION, printable, share_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Which optional columns a table has, and how far apart they are."""
+
+    padding: int = 1
+    tests: bool = True
+    ranges: bool = True
+    edge: bool = True
+    silent: bool = True
+
+
+_UNLIMITED = 10_000  # columns
+
+# What is left out, step by step, until the table is narrow enough.
+_NARROWER = (
+    _Columns(),
+    _Columns(padding=0),
+    _Columns(ranges=False),
+    _Columns(ranges=False, silent=False),
+    _Columns(ranges=False, silent=False, edge=False),
+    _Columns(ranges=False, silent=False, edge=False, tests=False),
+)
+
+
+def print_front(terminal: Terminal, problem: Problem, history: History) -> None:
+    """The front as a table with validation and test values, then its parameters.
+
+    A terminal too narrow for everything gets fewer columns: first the ranges of the
+    test values go, then the silent fraction, the edge, the test values.
+
+    Args:
+        terminal: where to print.
+        problem: says what is good.
+        history: what happened.
+    """
+    rows = members(problem, history)
+    if not rows:
+        beyond, failed = len(history.done), len(history.failed)
+        terminal.print(
+            f"no front: of {beyond + failed} trials {beyond} lie beyond the edge (or "
+            f"were stopped), {failed} failed",
+            markup=False,
+        )
+        return
+    volume = front_of(problem, history.done).hypervolume
+    trials = f"{len(rows)} trial{'s' * (len(rows) != 1)}"
+    terminal.print(f"front of {trials}, hypervolume {volume:.3f}\n")
+    columns, table = _fitting(terminal, problem, rows)
+    terminal.print(table, soft_wrap=False)
+    terminal.print(_caption(columns), soft_wrap=False)
+    for row in rows:
+        text = params_text(problem.space, row.trial.proposal.params)
+        line = printable(f"trial {row.trial.number}: {text}", terminal.encoding)
+        # A file gets whole lines; a terminal lines that break between two words.
+        whole = not terminal.is_terminal
+        terminal.print(line, markup=False, emoji=False, soft_wrap=whole)
+
+
+def _fitting(
+    terminal: Terminal, problem: Problem, rows: Sequence[Member]
+) -> tuple[_Columns, Table]:
+    """The fullest table that the terminal is wide enough for."""
+    tested = any(row.confirmed for row in rows)
+    silent = any(SILENT_FRACTION in row.metrics for row in rows)
+    named = SILENT_FRACTION in {o.metric for o in problem.objectives}
+    unlimited = terminal.options.update(width=_UNLIMITED)
+    for narrower in _NARROWER:
+        columns = replace(
+            narrower,
+            tests=narrower.tests and tested,
+            edge=narrower.edge and tested and bool(problem.constraints),
+            silent=narrower.silent and silent and not named,
+        )
+        table = _table(problem, rows, columns)
+        if Measurement.get(terminal, unlimited, table).maximum <= terminal.width:
+            break
+    return columns, table
+
+
+def _caption(columns: _Columns) -> str:
+    parts = []
+    if columns.tests:
+        what = "mean and range" if columns.ranges else "mean"
+        parts.append(f"test: {what} of retrainings with new seeds")
+    if columns.edge:
+        parts.append("edge: how many of them fell beyond it (violate a constraint)")
+    if columns.silent:
+        parts.append("silent: share of the samples that leave it silent")
+    return "\n" + "; ".join(parts) if parts else ""
+
+
+def _table(problem: Problem, rows: Sequence[Member], columns: _Columns) -> Table:
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, columns.padding, 0, 0),
+    )
+    table.add_column("trial", justify="right", no_wrap=True)
+    for objective in problem.objectives:
+        name = objective.metric.replace("_", " ")
+        values = [number_text(row.metrics[objective.metric]) for row in rows]
+        width = max(map(len, [*name.split(), *values]))
+        table.add_column(name, justify="right", width=width)
+        if columns.tests:
+            table.add_column("test", justify="right", no_wrap=True)
+    if columns.silent:
+        table.add_column("silent", justify="right", no_wrap=True)
+    if columns.edge:
+        table.add_column("edge", justify="right", no_wrap=True)
+    for row in rows:
+        cells = [str(row.trial.number)]
+        for objective in problem.objectives:
+            cells += _measured(row, objective, columns)
+        if columns.silent:
+            fraction = row.metrics.get(SILENT_FRACTION)
+            cells.append("-" if fraction is None else share_text(fraction))
+        if columns.edge:
+            cells.append(_beyond_text(problem, row))
+        table.add_row(*cells)
+    return table
+
+
+def _measured(row: Member, objective: Objective, columns: _Columns) -> list[str]:
+    """The cells of one objective."""
+    cells = [number_text(row.metrics[objective.metric])]
+    if columns.tests:
+        values = row.confirmed.values(objective.metric) if row.confirmed else []
+        if columns.ranges or not values:
+            cells.append(range_text(values))
+        else:
+            cells.append(number_text(sum(values) / len(values)))
+    return cells
+
+
+def _beyond_text(problem: Problem, row: Member) -> str:
+    """``1/3``: of three retrainings one fell silent (violated a constraint)."""
+    if row.confirmed is None:
+        return "-"
+    count = len(row.confirmed.evaluations) + len(row.confirmed.failures)
+    return f"{row.fell_infeasible(problem)}/{count}"
