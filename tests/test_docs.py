@@ -6,14 +6,22 @@
 - The ``python`` blocks of one page run in order in one namespace, in an empty working
   directory, with a study of a few digits networks where the pages say that one lies
   (`STUDY`). A block whose first line is ``# not run: <reason>`` is only compiled.
+- Every ``python -m moosnn …`` runs, with fewer trials, and says what it should; one
+  after ``$ `` says what stands below it.
 """
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from moosnn.compose import compose, sweep_folder
 from moosnn.errors import SpaceError
 from moosnn.space import Space
 
@@ -120,3 +128,103 @@ def test_the_page_on_spaces_has_examples():
     page = (ROOT / "docs/space.md").read_text(encoding="utf-8")
     assert len(SPACES) > 3
     assert len(blocks(page, "python")) > 1
+
+
+COMMAND = re.compile(r"^ *(\$ )?python -m moosnn((?: +(?!#)\S+)*)(?: +#.*)?$", re.M)
+SMALL = ["study.budget=2", "study.confirm=0"]
+# What the words of a command lead to, if not a study or a sweep.
+LOOKS = ("status", "front", "report")
+
+
+def commands(text):
+    """Each command of a page, as its words, with the output shown below it, if any."""
+    found = []
+    for match in COMMAND.finditer(text):
+        shown = []
+        if match[1]:
+            for line in text[match.end() + 1 :].splitlines():
+                if line.startswith(("$ ", "```")):
+                    break
+                shown.append(line)
+        found.append((tuple(shlex.split(match[2])), "\n".join(shown)))
+    return found
+
+
+ALL_COMMANDS = {
+    f"{page.name}: {' '.join(words)}": (words, shown)
+    for page in PAGES
+    for words, shown in commands(page.read_text(encoding="utf-8"))
+}
+
+
+def run_command(words, folder):
+    """The command in a process of its own, with nobody logged in anywhere."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "moosnn", *words],
+        cwd=folder,
+        env={**kept, "HOME": str(folder), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ALL_COMMANDS)
+def test_a_command_of_a_page_says_what_it_should(name, tmp_path, request):
+    words, shown = ALL_COMMANDS[name]
+    if not words:
+        done = run_command(words, tmp_path)
+        assert done.returncode == 0
+        assert "Groups, chosen by group=name" in done.stdout
+    elif words[0] in LOOKS:
+        for folder in words[1:]:
+            if folder.startswith("runs/"):
+                source = request.getfixturevalue("digits_study")
+                shutil.copytree(source, tmp_path / folder)
+        done = run_command(words, tmp_path)
+        if shown.startswith("moosnn: "):
+            assert (done.returncode, done.stderr.strip()) == (2, shown)
+        else:
+            check_look(words[0], shown, done)
+    elif shown:
+        done = run_command(words, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", shown)
+        assert list(tmp_path.iterdir()) == []
+    else:
+        check_study(words, tmp_path)
+
+
+def check_look(command, shown, done):
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hypervolume" in done.stdout
+    if shown and command == "status":  # the numbers differ, what is told does not
+        told = {line.split()[0] for line in shown.splitlines()[1:]}
+        now = {line.split()[0] for line in done.stdout.splitlines()[1:]}
+        assert told - {"pending", "running"} <= now  # a finished study has none
+
+
+def check_study(words, folder):
+    elsewhere = any(word.startswith("hydra/launcher=") for word in words)
+    small = [*words, *SMALL]
+    if not elsewhere and not any(word.startswith("executor.") for word in words):
+        small.append("executor=inline")
+    done = run_command(small, folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    plain = [word for word in words if not word.startswith("hydra/launcher=")]
+    jobs = compose(plain, lambda _: None)
+    assert len(jobs) > 0
+    for job in jobs:
+        assert (folder / job.folder / "journal.jsonl").exists()
+        if not elsewhere:
+            assert f"results: {job.folder}: " in done.stdout
+    sweep = sweep_folder(plain)
+    if sweep is not None:
+        assert f"python -m moosnn report {sweep}" in done.stdout
+
+
+def test_the_pages_have_commands():
+    assert len(ALL_COMMANDS) > 30
+    shown = [shown for _, shown in ALL_COMMANDS.values() if shown]
+    assert len(shown) > 8
