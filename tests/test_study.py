@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from moosnn import study as study_module
 from moosnn.confirmation import SEEDS, confirmed
 from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
@@ -515,6 +517,43 @@ def test_a_tracker_that_fails_does_not_stop_the_study(
     assert tracker.calls == 1
     assert "tracker FailingTracker failed and is left out" in capsys.readouterr().err
     assert len(read(tmp_path / NAME).history.trials) == 3
+
+
+class HangingTracker:
+    def __init__(self) -> None:
+        self.heard = 0
+        self.release = threading.Event()
+
+    def on_event(self, event: Event, history: History) -> None:
+        self.heard += 1
+        self.release.wait()
+
+    def close(self) -> None:
+        raise AssertionError("it never comes here")
+
+
+def test_a_tracker_that_hangs_holds_up_no_trial(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(study_module, "CLOSE_S", 0.1)
+    tracker = HangingTracker()
+    with Lease.acquire(tmp_path) as lease:
+        journal = Journal(tmp_path, lease)
+        journal.append(Kind.STUDY, data={"digest": "x"})
+        Study(
+            problem=toy_problem(),
+            optimizer=Sobol(),
+            executor=InlineExecutor(folder=tmp_path, task=CountingTask()),
+            journal=journal,
+            trackers=[tracker],
+            settings=Settings(budget=3, confirm=0),
+        ).run()
+    assert tracker.heard == 1
+    tracker.release.set()
+    assert "tracker HangingTracker does not end and is left" in capsys.readouterr().err
+    assert len(read(tmp_path / NAME).history.done) == 3
 
 
 @pytest.mark.parametrize(
