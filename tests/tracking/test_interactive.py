@@ -1,0 +1,141 @@
+"""The interactive figure shows what the journal holds, wherever it belongs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from moosnn.history import History
+from moosnn.problem import Constraint, Objective, Problem
+from moosnn.tracking.interactive import front_figure
+from tests.helpers import Story, toy_problem
+from tests.tracking.test_summary import POINT, evaluation
+
+CONSTRAINT = Constraint(metric="silence_margin", upper=0.0, voids=True)
+
+
+def figure(problem: Problem, history: History) -> dict[str, Any]:
+    """The figure as the JSON that a browser draws; plotly has checked every name."""
+    made = front_figure(problem, history)
+    assert made is not None
+    return json.loads(made.to_json())
+
+
+def traces(made: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {t["name"]: t for t in made["data"] if "name" in t}
+
+
+def story(problem: Problem) -> History:
+    """Front 0 and 3; 1 dominated, 2 and 4 beyond the edge, 5 failed."""
+    told = Story(problem)
+    for width, measured in (
+        (16, evaluation(0.9, 100.0)),
+        (17, evaluation(0.5, 200.0)),
+        (18, evaluation(0.95, 1.0, margin=0.2)),
+        (19, evaluation(0.7, 10.0)),
+    ):
+        told.finish_with(told.propose({**POINT, "width": width}), measured)
+    stopped = told.propose({**POINT, "width": 20})
+    told.finish(stopped, stopped="silent", silence_margin=2.0)
+    told.fail(told.propose({**POINT, "width": 21}))
+    return told.history
+
+
+def test_every_evaluated_trial_is_drawn_where_it_belongs() -> None:
+    made = figure(toy_problem(), story(toy_problem()))
+    found = traces(made)
+    assert list(found) == [
+        "beyond, trained (1)",
+        "beyond, stopped early (1)",
+        "dominated (1)",
+        "front (2)",
+        "reference",
+    ]
+    front = found["front (2)"]
+    assert (front["x"], front["y"]) == ([10.0, 100.0], [0.7, 0.9])
+    steps = next(t for t in made["data"] if t["mode"] == "lines")
+    assert (steps["x"], steps["line"]["shape"]) == (front["x"], "hv")
+    assert found["dominated (1)"]["x"] == [200.0]
+    beyond = found["beyond, trained (1)"]
+    assert (beyond["x"], beyond["y"], beyond["xaxis"]) == ([0.2], [0.95], "x2")
+    ticks = found["beyond, stopped early (1)"]
+    assert (ticks["x"], ticks["xaxis"], ticks["yaxis"]) == ([2.0], "x2", "y2")
+    assert (found["reference"]["x"], found["reference"]["y"]) == ([1e4], [0.3])
+    assert made["layout"]["title"]["text"] == "front, hypervolume 1.600"
+    assert len({t["marker"]["symbol"] for t in found.values()}) == len(found)
+
+
+def test_the_edge_is_the_border_between_the_panels() -> None:
+    layout = figure(toy_problem(), story(toy_problem()))["layout"]
+    assert layout["xaxis"]["type"] == "log"
+    assert layout["yaxis"]["type"] == "linear"
+    assert layout["xaxis2"]["range"] == [pytest.approx(2.1), 0.0]
+    assert layout["xaxis2"]["domain"][1] < layout["xaxis"]["domain"][0]
+    edge = next(s for s in layout["shapes"] if s["type"] == "line")
+    assert (edge["xref"], edge["x0"], edge["x1"]) == ("x2 domain", 1, 1)
+    assert layout["annotations"][0]["text"] == "beyond the edge: 2"
+
+
+def test_a_trial_tells_its_numbers() -> None:
+    told = traces(figure(toy_problem(), story(toy_problem())))
+    text = told["front (2)"]["text"][1]
+    lines = text.split("<br>")
+    assert lines[:3] == ["<b>trial 0</b>", "accuracy 0.900", "spikes_per_sample 100"]
+    assert {"width=16", "neuron=if"} < set(lines)
+    assert "tau_steps" not in text  # inactive
+    assert "stopped: silent" in told["beyond, stopped early (1)"]["text"][0]
+
+
+def test_names_are_no_markup() -> None:
+    objective = Objective(metric="a<b>c", goal="max", reference=0.0)
+    other = Objective(metric="d", goal="min", reference=1.0)
+    problem = toy_problem(objectives=(objective, other), constraints=())
+    told = Story(problem)
+    told.finish(told.propose(POINT), **{"a<b>c": 1.0, "d": 0.5})
+    made = traces(figure(problem, told.history))
+    assert "a&lt;b&gt;c 1" in made["front (1)"]["text"][0]
+
+
+def test_without_a_front_or_a_voiding_constraint() -> None:
+    empty = figure(toy_problem(), Story(toy_problem()).history)
+    assert "front (0)" in traces(empty)
+    assert empty["layout"]["title"]["text"] == "front, hypervolume 0.000"
+    hard = toy_problem(constraints=(Constraint(metric="silence_margin", upper=0.0),))
+    made = figure(hard, story(toy_problem()).prefix(13))
+    assert made["layout"]["xaxis"]["domain"] == [0.0, 1.0]
+    assert "xaxis2" not in made["layout"]
+    assert {"front (2)", "infeasible (1)"} < set(traces(made))
+
+
+def test_what_lies_below_a_log_axis_lies_on_its_floor() -> None:
+    spikes = Objective(
+        metric="spikes_per_sample", goal="min", reference=1e4, scale="log", floor=0.5
+    )
+    accuracy = Objective(metric="accuracy", goal="max", reference=0.3)
+    problem = toy_problem(objectives=(accuracy, spikes))
+    told = Story(problem)
+    told.finish_with(told.propose(POINT), evaluation(0.9, 0.0))
+    assert traces(figure(problem, told.history))["front (1)"]["x"] == [0.5]
+
+
+def test_one_objective_has_no_front_to_draw() -> None:
+    problem = toy_problem(objectives=toy_problem().objectives[:1])
+    assert front_figure(problem, story(problem)) is None
+
+
+def test_a_third_objective_is_the_colour() -> None:
+    third = Objective(metric="size", goal="min", reference=1e6, scale="log")
+    problem = toy_problem(objectives=(*toy_problem().objectives, third))
+    told = Story(problem)
+    for width, size in ((16, 1000.0), (17, 10.0)):
+        metrics = {**evaluation(0.9, float(width)).metrics, "size": size}
+        told.finish(told.propose({**POINT, "width": width}), **metrics)
+    made = figure(problem, told.history)
+    marker = traces(made)["front (2)"]["marker"]
+    assert marker["color"] == pytest.approx([3.0, 1.0])
+    assert marker["coloraxis"] == "coloraxis"
+    bar = made["layout"]["coloraxis"]
+    assert bar["colorbar"]["title"]["text"] == "log10 of size, lower is better"
+    assert not [t for t in made["data"] if t["mode"] == "lines"]
