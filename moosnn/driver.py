@@ -27,8 +27,9 @@ from moosnn.runtime.journal import Journal, read
 from moosnn.runtime.lease import Lease
 from moosnn.runtime.record import problem_of
 from moosnn.runtime.worker import build
+from moosnn.settings import Settings, is_finished
 from moosnn.space import Params, Space
-from moosnn.study import Settings, Study, is_finished
+from moosnn.study import Study
 from moosnn.tasks.base import Task
 from moosnn.tracking.advice import Advice
 from moosnn.tracking.front_table import print_front

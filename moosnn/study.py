@@ -13,7 +13,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from moosnn.confirmation import (
@@ -23,7 +22,7 @@ from moosnn.confirmation import (
     unfinished,
 )
 from moosnn.errors import ConfigError, StudyBusyError, StudyFolderError
-from moosnn.history import CORRECTABLE, Event, History, Kind
+from moosnn.history import CORRECTABLE, History, Kind
 from moosnn.interruption import Interruption
 from moosnn.optimizers.base import Optimizer
 from moosnn.pareto.front import Front, front_of
@@ -32,7 +31,8 @@ from moosnn.proposer import Proposer
 from moosnn.runtime.attempt import Result, result_to_json
 from moosnn.runtime.executors import Ended, Executor, Report
 from moosnn.runtime.journal import Journal
-from moosnn.tracking.feed import CLOSE_S, Feed
+from moosnn.settings import EXHAUSTED, Settings
+from moosnn.tracking.feed import Feeds
 from moosnn.tracking.tracker import Tracker
 from moosnn.trial import Evaluation, Failure, Status, Trial
 
@@ -45,50 +45,7 @@ RETRIES: Mapping[str, float] = {
 }
 # A study whose first trials all crash is broken, not unlucky.
 HOPELESS_CRASHES = 5
-EXHAUSTED = "space exhausted"
 _POLL_S = 0.005
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How far a study goes.
-
-    Attributes:
-        budget: how many trial numbers end (done or finally failed), >= 1; retries and
-            confirmations do not count.
-        seed: of everything random, >= 0.
-        confirm: how many members of the front are retrained and tested at the end;
-            ``None`` = all.
-
-    Raises:
-        ConfigError: a number out of its range.
-    """
-
-    budget: int
-    seed: int = 0
-    confirm: int | None = 8
-
-    def __post_init__(self) -> None:
-        for name, value, least in (
-            ("study.budget", self.budget, 1),
-            ("seed", self.seed, 0),
-            ("study.confirm", 0 if self.confirm is None else self.confirm, 0),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                also = " or all" if name == "study.confirm" else ""
-                raise ConfigError(
-                    f"{name}: expected a whole number >= {least}{also}, got {value!r}."
-                )
-
-
-def is_finished(problem: Problem, history: History, settings: Settings) -> bool:
-    """Whether a study has nothing left to do."""
-    ends = history.of_kind(Kind.ENDED)
-    if not ends or unconfirmed(problem, history, settings.confirm):
-        return False
-    ended = len(history.done) + len(history.failed)
-    exhausted = ends[-1].data["reason"] == EXHAUSTED and not history.pending
-    return exhausted or ended >= settings.budget
 
 
 class Study:
@@ -119,14 +76,12 @@ class Study:
         self._problem = problem
         self._executor = executor
         self._journal = journal
-        self._trackers = trackers
-        self._feeds: list[Feed] = []
+        self._feeds = Feeds(trackers)
         self._settings = settings
         self._interruption = interruption or Interruption()
         self._proposer = Proposer(
             problem, optimizer, settings.seed, threaded=executor.ahead > 0
         )
-        self._untold: deque[tuple[Event, History]] = deque()
         self._waiting: deque[int] = deque()
         # Attempts (number, attempt) that are retrainings; those not yet submitted.
         self._confirming: dict[tuple[int, int], Retraining] = {}
@@ -155,7 +110,7 @@ class Study:
                 crashes. The journal is right; the same command continues.
             KeyboardInterrupt: it was interrupted; the same.
         """
-        self._feeds = [Feed(tracker) for tracker in self._trackers]
+        self._feeds.open()
         mine = True
         try:
             self._resume()
@@ -174,13 +129,12 @@ class Study:
         finally:
             if mine:
                 self._executor.close(cancel=cancel)
-            self._tell()
-            self._close_feeds()
+            self._feeds.close()
 
     # ---------------------------------------------------------------- resume
 
     def _resume(self) -> None:
-        self._untold.append((self.history[-1], self.history))
+        self._feeds.tell(self.history[-1], self.history)
         pending = self.history.pending
         self._waiting.extend(t.number for t in pending if t.job_id is None)
         submitted = [t for t in pending if t.job_id is not None]
@@ -198,7 +152,6 @@ class Study:
             self._fill()
             if self._exhausted and not self.history.pending:
                 return
-            self._tell()
             self._collect()
 
     def _fill(self) -> None:
@@ -336,7 +289,6 @@ class Study:
             self._interruption.check()
             while self._unconfirmed and self._executor.free() > 0:
                 self._submit_retraining(self._unconfirmed.popleft())
-            self._tell()
             self._collect()
 
     def _submit_retraining(self, retraining: Retraining) -> None:
@@ -382,18 +334,4 @@ class Study:
         data: Mapping[str, Any] | None = None,
     ) -> None:
         event = self._journal.append(kind, number, attempt, data)
-        self._untold.append((event, self.history))
-
-    def _tell(self) -> None:
-        """Tell the trackers what was journaled, once every free slot has work."""
-        while self._untold:
-            event, history = self._untold.popleft()
-            for feed in self._feeds:
-                feed.tell(event, history)
-
-    def _close_feeds(self) -> None:
-        for feed in self._feeds:
-            feed.finish()
-        deadline = time.monotonic() + CLOSE_S
-        for feed in self._feeds:
-            feed.join(deadline)
+        self._feeds.tell(event, self.history)

@@ -38,6 +38,7 @@ FLOORS = {
     "confirmation": 4,
     "proposer": 6,
     "interruption": 6,
+    "settings": 6,
     "study": 6,
     "driver": 6,
     "api": 6,

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from moosnn import study as study_module
 from moosnn.confirmation import SEEDS, confirmed
 from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
@@ -23,10 +22,12 @@ from moosnn.problem import Problem
 from moosnn.runtime.executors import Ended, InlineExecutor, Report
 from moosnn.runtime.journal import NAME, Journal, read
 from moosnn.runtime.lease import Lease
+from moosnn.settings import Settings, is_finished
 from moosnn.space import Space
-from moosnn.study import Settings, Study, is_finished
+from moosnn.study import Study
 from moosnn.tasks.analytic import AnalyticTask
 from moosnn.tasks.base import Context, Task
+from moosnn.tracking import feed
 from moosnn.trial import Evaluation, Failure, Proposal, Trial
 from tests.helpers import toy_problem
 
@@ -537,7 +538,7 @@ def test_a_tracker_that_hangs_holds_up_no_trial(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(study_module, "CLOSE_S", 0.1)
+    monkeypatch.setattr(feed, "CLOSE_S", 0.1)
     tracker = HangingTracker()
     with Lease.acquire(tmp_path) as lease:
         journal = Journal(tmp_path, lease)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from queue import SimpleQueue
 
 from moosnn.history import Event, History
@@ -61,3 +62,28 @@ class Feed:
     def _say(self, what: str) -> None:
         name = type(self._tracker).__name__
         print(f"moosnn: tracker {name} {what}", file=sys.stderr, flush=True)
+
+
+class Feeds:
+    """The threads of a study's trackers."""
+
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
+        self._trackers = trackers
+        self._feeds: list[Feed] = []
+
+    def open(self) -> None:
+        """Start the threads."""
+        self._feeds = [Feed(tracker) for tracker in self._trackers]
+
+    def tell(self, event: Event, history: History) -> None:
+        """Pass an event on to each tracker; returns at once."""
+        for feed in self._feeds:
+            feed.tell(event, history)
+
+    def close(self) -> None:
+        """Let each show what is left and close, for `CLOSE_S` seconds at most."""
+        for feed in self._feeds:
+            feed.finish()
+        deadline = time.monotonic() + CLOSE_S
+        for feed in self._feeds:
+            feed.join(deadline)
