@@ -233,6 +233,7 @@ MISTAKES = {
     ),
     f"{SMOKE} executor.workers=two": "executor.workers: expected auto or a whole num",
     f"{SMOKE} executor.workers=-1": "executor.workers: expected auto or a whole number",
+    f"{SMOKE} executor.workers=100000": "executor.workers: expected at most ",
     f"{SMOKE} executor.timeout_min=0": "executor.timeout_min: expected a number > 0",
     f"{SMOKE} study.budget=-5": "study.budget: expected a whole number >= 1, got -5.",
     f"{SMOKE} study.budget=nan": "study.budget: expected a finite number, got nan.",

@@ -5,6 +5,7 @@ Knows: cores, memory, GPUs as the operating system tells them. Must not import t
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from moosnn.errors import ConfigError
 
 # A warm child with torch and scikit-learn has 0.4 GB; twice that leaves room to train.
 CHILD_GB = 0.8
+# What a worker needs at the very least: with more of them the machine stands still.
+LEAST_GB = 0.2
 
 
 def usable_cores() -> int:
@@ -23,9 +26,13 @@ def usable_cores() -> int:
 
 def free_memory_gb() -> float | None:
     """Memory that can be had without swapping; ``None`` where that is not known."""
+    return _memory_gb("MemAvailable:")
+
+
+def _memory_gb(what: str) -> float | None:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
+            if line.startswith(what):
                 return int(line.split()[1]) / 1024**2
     except (OSError, ValueError, IndexError):
         pass
@@ -60,13 +67,21 @@ def worker_count(
         memory_gb: what a trial may use, or ``None``.
 
     Raises:
-        ConfigError: neither ``"auto"`` nor a whole number >= 1.
+        ConfigError: neither ``"auto"`` nor a whole number >= 1, or more than this
+            machine's memory could ever hold.
     """
     if workers != "auto":
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise ConfigError(
                 f"executor.workers: expected auto or a whole number >= 1, got "
                 f"{workers!r}."
+            )
+        total = _memory_gb("MemTotal:")
+        most = math.inf if total is None else max(1, int(total / LEAST_GB))
+        if workers > most:
+            raise ConfigError(
+                f"executor.workers: expected at most {most}, since each needs "
+                f"{LEAST_GB:g} GB of the {total:.0f} GB of this machine; got {workers}."
             )
         return workers
     gpus = len(visible_gpus())
