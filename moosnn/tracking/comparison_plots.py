@@ -91,6 +91,7 @@ def hypervolume_comparison(groups: Sequence[Group]) -> Figure:
         curves = [s.by_seconds for s in group.studies]
         _draw_curves(right, group, style, curves, seconds)
     left.set_xlabel("trials ended")
+    left.locator_params(axis="x", integer=True)
     left.set_ylabel("hypervolume")
     left.set_ylim(bottom=0)
     right.set_xlabel(f"{unit} at work")

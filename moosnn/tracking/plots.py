@@ -207,6 +207,7 @@ def hypervolume_figure(problem: Problem, history: History) -> Figure:
     axes = figure.subplots()
     axes.step(np.arange(1, len(volumes) + 1), volumes, where="post", color=_FRONT)
     axes.set_xlabel("trials ended")
+    axes.locator_params(axis="x", integer=True)
     axes.set_ylabel("hypervolume")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
