@@ -10,11 +10,12 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import moosnn
 from moosnn import cli
-from moosnn.compose import Job, compose, sweep_folder
+from moosnn.compose import Job, compose
 from moosnn.configs import choices, config_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.interruption import EXIT
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not words or words[0] in ("-h", "--help"):
             print(USAGE.format(groups=_groups()), end="")
-        elif words == ["--version"]:
+        elif "--version" in words:
             print(f"moosnn {moosnn.__version__}")
         elif _is_subcommand(words[0]):
             return cli.run(words)
@@ -66,6 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run(words)
     except MoosnnError as error:
         print(f"moosnn: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Only what is printed has no name.
+        with suppress(OSError):
+            print(f"moosnn: cannot print ({error.strerror})", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print("moosnn: interrupted; the same command continues", file=sys.stderr)
@@ -100,13 +108,15 @@ def _run(words: Sequence[str]) -> None:
     def run(job: Job) -> None:
         _drive(job, cancel=cancel)
 
-    jobs = compose(own, run)
-    sweep = sweep_folder(own)
-    if sweep is None:
-        for job in jobs:
-            run(job)
-    else:
-        _run_each(jobs, cancel=cancel)
+    jobs = compose(own, _check, run)
+    sweep = jobs[0].sweep if jobs else None
+    if not any(word.startswith("hydra/launcher=") for word in own):
+        if sweep is None:
+            for job in jobs:
+                run(job)
+        else:
+            _run_each(jobs, cancel=cancel)
+    if sweep is not None:
         print(f"compare them: python -m moosnn report {shlex.quote(str(sweep))}")
 
 
@@ -128,22 +138,35 @@ def _run_each(jobs: Sequence[Job], *, cancel: bool) -> None:
         raise ConfigError(f"{stopped} of {len(jobs)} studies did not reach their end.")
 
 
-def _drive(job: Job, *, cancel: bool) -> None:
-    """Run a composed study."""
-    config = job.config
-    if "experiment" in config:
-        name = str(config["experiment"])
+def _check(job: Job) -> None:
+    """Refuse a study that cannot begin, before any other is run.
+
+    Raises:
+        MoosnnError: a mistake in its config.
+    """
+    if "experiment" in job.config:
+        name = str(job.config["experiment"])
         raise ConfigError(
             f"experiment: got {name!r}.{nearest(name, choices('experiment'))}"
         )
-    from moosnn.driver import check_keys, run
+    from moosnn.parts import parts_of
 
-    check_keys(config)
-    run(config, job.folder, cancel=cancel)
+    parts_of(job.config, job.folder)
+
+
+def _drive(job: Job, *, cancel: bool) -> None:
+    """Run a composed study."""
+    from moosnn.driver import run
+
+    run(job.config, job.folder, cancel=cancel)
 
 
 def entry() -> NoReturn:
     """The command: run it, and leave the process at once."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the start
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(descriptor, "w"))
     code = main()
     for stream in (sys.stdout, sys.stderr):
         try:

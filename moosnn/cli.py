@@ -213,6 +213,7 @@ def _overview(record: Record) -> Overview:
         budget=record.budget,
         driver=driver,
         now=time.time(),
+        damaged=record.damage is not None,
     )
 
 

@@ -14,16 +14,18 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from moosnn.configs import GROUPS, IDENTITY, choices, config_folder
-from moosnn.errors import ConfigError, nearest
+from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.mistakes import reworded
 
 # Words such as task.stages=last: a constructor's argument need not stand in the YAML.
 _PART = re.compile(r"(task|space|problem|optimizer|executor|tracker|study)\.[^=]*=")
 _SWEEP_DIR = "hydra.sweep.dir"
+_LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 _SWEEP_FILE = "multirun.yaml"  # Hydra's own
 _LONGEST_NAME = 120
 
@@ -35,11 +37,13 @@ class Job:
     Attributes:
         config: resolved, plain data.
         folder: of the study.
+        sweep: the folder of the sweep it belongs to, if it does.
         elsewhere: whether a launcher brought this process about, to run it here.
     """
 
     config: dict[str, Any]
     folder: Path
+    sweep: Path | None
     elsewhere: bool
 
 
@@ -54,20 +58,62 @@ def sweep_folder(words: Sequence[str]) -> Path | None:
     return Path("runs") / f"sweep-{experiment.replace(',', '+')}"
 
 
-def compose(words: Sequence[str], run: Callable[[Job], None]) -> list[Job]:
+def compose(
+    words: Sequence[str], check: Callable[[Job], None], run: Callable[[Job], None]
+) -> list[Job]:
     """Let Hydra compose the studies that some words ask for.
 
     Args:
         words: group choices, values, ``-m``.
-        run: called with a study that Hydra's launcher (``hydra/launcher=…``) wants to
-            be run in another process, in that process.
+        check: looks at each study before any is run.
+        run: called with a study that a launcher (``hydra/launcher=…``) brings to
+            another process, in that process.
 
     Returns:
-        The studies to be run in this process.
+        The studies; without a launcher they are yet to be run.
 
     Raises:
-        ConfigError: every mistake that Hydra or OmegaConf finds, and what ``run``
-            raised; nothing is left behind.
+        ConfigError: every mistake that Hydra or OmegaConf finds.
+        MoosnnError: what ``check`` or ``run`` raised. Nothing is left behind by a
+            mistake that was found before the first study ran.
+    """
+    _refuse_without_effect(words)
+    sweep = sweep_folder(words)
+    plain = [w for w in words if not w.lstrip("+").startswith(_LAUNCHER)]
+    jobs: list[Job] = []
+    try:
+        _hydra(plain, sweep, jobs.append)
+        _check_folders(jobs)
+        for job in jobs:
+            check(job)
+        if len(plain) < len(words):
+            launched: list[Job] = []
+            _hydra(words, sweep, partial(_run_elsewhere, run, launched.append))
+            for job in launched:  # by Hydra's own launcher, which was named
+                run(job)
+    except MoosnnError:
+        _forget(jobs[0].sweep if jobs else sweep)
+        raise
+    return jobs
+
+
+def _run_elsewhere(
+    run: Callable[[Job], None], keep: Callable[[Job], None], job: Job
+) -> None:
+    (run if job.elsewhere else keep)(job)
+
+
+def _hydra(
+    words: Sequence[str], sweep: Path | None, take: Callable[[Job], None]
+) -> None:
+    """Have each study composed and taken.
+
+    Composing and running are apart where they can be: Hydra prints lines of its own
+    around a job that raises.
+
+    Raises:
+        ConfigError: every mistake that Hydra or OmegaConf finds.
+        MoosnnError: what ``take`` raised.
     """
     import hydra
     from hydra.errors import HydraException
@@ -76,43 +122,44 @@ def compose(words: Sequence[str], run: Callable[[Job], None]) -> list[Job]:
     # Or Hydra would print a mistake itself and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     own = [f"++{word}" if _PART.match(word) else word for word in words]
-    sweep = sweep_folder(words)
     if sweep is not None:
         own = [w for w in own if not w.lstrip("+").startswith(f"{_SWEEP_DIR}=")]
         own.append(f"{_SWEEP_DIR}='{sweep}'")
     sys.argv = ["moosnn", *own]
-    jobs: list[Job] = []
 
-    # Composing and running are apart, since Hydra prints lines of its own around a job
-    # that raises; but a launcher that is not Hydra's own calls this somewhere else.
-    def keep(config: Any) -> None:  # noqa: ANN401 - Hydra's DictConfig
-        job = _job(config)
-        if job.elsewhere:
-            run(job)
-        else:
-            jobs.append(job)
+    def take_config(config: Any) -> None:  # noqa: ANN401 - Hydra's DictConfig
+        take(_job(config))
 
     main = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name="config"
-    )(keep)
+    )(take_config)
     said = io.StringIO()
     try:
         # Hydra writes a line about a job that failed, before it raises its error.
         with redirect_stderr(said):
             main()
-        _check_folders(jobs)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        _forget(sweep)
         raise ConfigError(reworded(str(error), words)) from error
-    except ConfigError:
-        _forget(sweep)
-        raise
     except SystemExit as exit:
         if not exit.code:
             raise
         reason = said.getvalue().rpartition("error: ")[2]
         raise ConfigError(reworded(reason, words)) from exit
-    return jobs
+
+
+def _refuse_without_effect(words: Sequence[str]) -> None:
+    """Hydra merges mappings: an empty one changes nothing, whatever was meant.
+
+    Raises:
+        ConfigError: a word that gives one.
+    """
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        if value.strip() == "{}":
+            raise ConfigError(
+                f"{key}: an empty mapping changes nothing; take something out with "
+                f"~{key}.name, or name what it is to be."
+            )
 
 
 def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
@@ -130,14 +177,15 @@ def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
     experiment = chosen.get("experiment", "study")
     name = f"{experiment}-{chosen['optimizer']}-s{config.get('seed')}"
     elsewhere = False
+    sweep = None
     parent = Path("runs")
     if hydra.mode.name == "MULTIRUN":
-        parent = Path(hydra.sweep.dir)
+        sweep = parent = Path(hydra.sweep.dir)
         name = ",".join([name, *_distinguishing(hydra.overrides.task)])
         elsewhere = not hydra.launcher["_target_"].endswith(".BasicLauncher")
     given = config.get("study_dir")
     folder = Path(given) if isinstance(given, str) and given.strip() else parent / name
-    return Job(config=config, folder=folder, elsewhere=elsewhere)
+    return Job(config=config, folder=folder, sweep=sweep, elsewhere=elsewhere)
 
 
 def _distinguishing(words: Iterable[str]) -> list[str]:

@@ -4,19 +4,21 @@ Knows: signals. Must not know: what is interrupted.
 
 An exception that is raised wherever the program happens to be can fall between reading
 a result and keeping it, or be swallowed by a callback. So a signal is only remembered;
-whoever loops looks. A second one ends the process at once.
+whoever loops looks. Another one, half a second later or more, ends the process at once.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 EXIT = 128  # plus the signal's number: what a shell expects
+_TWICE_S = 0.5  # a second signal that follows later is another one
 _WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -25,6 +27,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._number: int | None = None
+        self._since = 0.0
         self._at_once = False
         self._before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
 
@@ -51,7 +54,7 @@ class Interruption:
         try:
             for number in _WATCHED:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # e.g. by nohup
-                    self._before[number] = signal.signal(number, self._on_first)
+                    self._before[number] = signal.signal(number, self._on_signal)
         except ValueError:
             pass  # not the main thread: signals are its caller's
         return self
@@ -65,13 +68,11 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _on_first(self, number: int, _: FrameType | None) -> None:
-        self._number = number
-        for each in self._before:
-            signal.signal(each, _end)
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self._number is not None:
+            if time.monotonic() - self._since > _TWICE_S:
+                os._exit(EXIT + number)
+            return  # one press may reach a process twice, through its group
+        self._number, self._since = number, time.monotonic()
         if self._at_once:
             raise KeyboardInterrupt(number)
-
-
-def _end(number: int, _: FrameType | None) -> NoReturn:
-    os._exit(EXIT + number)

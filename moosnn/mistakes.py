@@ -22,7 +22,7 @@ def reworded(message: str, words: Sequence[str]) -> str:
         message: what Hydra, OmegaConf or argparse said.
         words: of the command line.
     """
-    for wording in (_flag, _unread, _option, _key, _twice, _nothing):
+    for wording in (_flag, _unread, _several, _option, _key, _twice, _nothing):
         text = wording(message, words)
         if text is not None:
             return text
@@ -42,8 +42,8 @@ def _unread(_: str, words: Sequence[str]) -> str | None:
     from hydra.errors import OverrideParseException
 
     parser = OverridesParser.create()
-    for word in words:
-        if not word.startswith("-"):
+    for before, word in zip(["", *words], words, strict=False):
+        if not word.startswith("-") and before not in ("--cfg", "-c"):
             try:
                 parser.parse_overrides([word])
             except OverrideParseException:
@@ -54,11 +54,23 @@ def _unread(_: str, words: Sequence[str]) -> str | None:
     return None
 
 
+def _several(message: str, _: Sequence[str]) -> str | None:
+    found = re.search(r"Ambiguous value for argument '([^']+)'", message)
+    if found is None:
+        return None
+    return f"{found[1]}: are several values; -m makes a study of each."
+
+
 def _option(message: str, _: Sequence[str]) -> str | None:
-    found = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", message)
+    found = re.search(r"Could not (?:find|load) '(.+)/([^'/]*)'", message)
     if found is None:
         return None
     group, name = found[1], found[2]
+    if group == "hydra/launcher":
+        return (
+            f"{group}: got {name!r}; submitit_local and submitit_slurm come with "
+            'pip install "moosnn[slurm]".'
+        )
     return f"{group}: got {name!r}.{nearest(name, choices(group))}"
 
 
@@ -77,6 +89,8 @@ def _key(message: str, words: Sequence[str]) -> str | None:
 
 def _twice(message: str, _: Sequence[str]) -> str | None:
     found = re.search(r"Multiple values for (\w+)", message)
+    if "force-add of config groups" in message:
+        return "a group is chosen by group=name, an experiment by +experiment=name."
     return None if found is None else f"{found[1]}: is chosen twice."
 
 
@@ -84,7 +98,7 @@ def _nothing(message: str, words: Sequence[str]) -> str | None:
     if "Config group override must be" in message:
         for word in words:
             group, _, value = word.partition("=")
-            if group in GROUPS and value not in choices(group):
+            if group in (*GROUPS, "tracker") and value not in choices(group):
                 return f"{group}: got {value!r}.{nearest(value, choices(group))}"
     return None
 

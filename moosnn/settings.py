@@ -12,6 +12,8 @@ from moosnn.errors import ConfigError
 from moosnn.history import History, Kind
 from moosnn.problem import Problem
 
+MOST_TRIALS = 10_000_000
+LARGEST_SEED = 2**63 - 1
 # Why a study ends before its budget is spent: the space holds no further point.
 EXHAUSTED = "space exhausted"
 
@@ -36,16 +38,19 @@ class Settings:
     confirm: int | None = 8
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("study.budget", self.budget, 1),
-            ("seed", self.seed, 0),
-            ("study.confirm", 0 if self.confirm is None else self.confirm, 0),
+        for name, value, least, most in (
+            ("study.budget", self.budget, 1, MOST_TRIALS),
+            ("seed", self.seed, 0, LARGEST_SEED),
+            ("study.confirm", self.confirm or 0, 0, MOST_TRIALS),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                also = " or all" if name == "study.confirm" else ""
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            also = " or all" if name == "study.confirm" else ""
+            if not whole or value < least:
                 raise ConfigError(
                     f"{name}: expected a whole number >= {least}{also}, got {value!r}."
                 )
+            if value > most:
+                raise ConfigError(f"{name}: expected at most {most}, got {value!r}.")
 
 
 def is_finished(problem: Problem, history: History, settings: Settings) -> bool:

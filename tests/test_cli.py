@@ -436,7 +436,7 @@ def test_a_damaged_journal_is_read_up_to_the_damage(
     out, err = capsys.readouterr()
     (told,) = json.loads(out)
     ended = sum('"finished"' in line or '"failed"' in line for line in lines[:40])
-    assert (told["state"], told["ended"]) == ("stopped", ended)
+    assert (told["state"], told["ended"]) == ("damaged", ended)
     assert err.startswith(f"note: {study / NAME}: line 41 is damaged")
     assert err.count("\n") == 1
     for words in (["front"], ["report"]):

@@ -23,12 +23,15 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
 
+def any_will_do(job: Job) -> None: ...
+
+
 def never(job: Job) -> None:
     raise AssertionError(f"{job.folder}: Hydra's own launcher runs nothing elsewhere")
 
 
 def folders(*words: str) -> list[str]:
-    return [str(job.folder) for job in compose(words, never)]
+    return [str(job.folder) for job in compose(words, any_will_do, never)]
 
 
 def ended(folder: str) -> int:
@@ -79,20 +82,30 @@ def test_where_a_sweep_lies() -> None:
 
 def test_studies_that_would_share_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="differ only in how they are run"):
-        compose([*SWEEP, "study.budget=3,5"], never)
+        compose([*SWEEP, "study.budget=3,5"], any_will_do, never)
     with pytest.raises(ConfigError, match=r"instead: hydra\.sweep\.dir=x\."):
-        compose([*SWEEP, "seed=0,1", "study_dir=x"], never)
+        compose([*SWEEP, "seed=0,1", "study_dir=x"], any_will_do, never)
     assert folders(*SWEEP, "seed=0,1", "study_dir=x/${seed}") == ["x/0", "x/1"]
     assert {p.name for p in tmp_path.iterdir()} == {"runs"}
 
 
-def test_a_mistake_in_a_sweep_leaves_nothing_behind(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("optimizer=sobol,sobl", "optimizer: got 'sobl'. Did you mean 'sobol'?"),
+        ("seed=0,x", "seed: expected a whole number >= 0, got 'x'."),
+        ("study.budget=0", "study.budget: expected a whole number >= 1, got 0."),
+        ("space.depth.int=[1,4],[4,1]", "space.depth: int: expected low < high"),
+        ("hydra/launcher=foo", "hydra/launcher: got 'foo'; submitit_local and"),
+    ],
+)
+def test_a_mistake_in_a_sweep_costs_no_study_and_leaves_nothing_behind(
+    word: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*SWEEP, "optimizer=sobol,sobl"]) == 2
+    assert main([*SWEEP, word]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert "moosnn: optimizer: got 'sobl'. Did you mean 'sobol'?" in err
+    assert f"moosnn: {message}" in err
     assert list(tmp_path.iterdir()) == []
 
 

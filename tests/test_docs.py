@@ -213,7 +213,7 @@ def check_study(words, folder):
     done = run_command(small, folder)
     assert (done.returncode, done.stderr) == (0, "")
     plain = [word for word in words if not word.startswith("hydra/launcher=")]
-    jobs = compose(plain, lambda _: None)
+    jobs = compose(plain, lambda _: None, lambda _: None)
     assert len(jobs) > 0
     for job in jobs:
         assert (folder / job.folder / "journal.jsonl").exists()

@@ -36,11 +36,13 @@ def test_it_is_raised_at_once_where_that_does_no_harm() -> None:
 
 def test_a_second_one_ends_the_process() -> None:
     text = (
-        "import signal\n"
+        "import signal, time\n"
         "from moosnn.interruption import Interruption\n"
         "with Interruption():\n"
         "    signal.raise_signal(signal.SIGINT)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"  # the same one, by another way
         "    print('still here', flush=True)\n"
+        "    time.sleep(0.6)\n"
         "    signal.raise_signal(signal.SIGTERM)\n"
         "    print('never')\n"
     )

@@ -39,6 +39,7 @@ FLOORS = {
     "proposer": 6,
     "interruption": 6,
     "settings": 6,
+    "parts": 6,
     "study": 6,
     "driver": 6,
     "api": 6,

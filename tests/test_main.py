@@ -154,6 +154,7 @@ def test_interrupted_twice_or_told_to_cancel_it_ends_at_once(
     wait_for_trial(tmp_path / "s", driver)
     driver.send_signal(signal.SIGINT)
     if not cancel:
+        time.sleep(0.6)
         driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=10) == 130
     # Cancelled: at once. Else the worker finishes its trial, publishes it and ends.
@@ -195,11 +196,11 @@ MISTAKES = {
     f"{SMOKE} task.functin=a": "task: unknown key 'functin'. Did you mean 'function'?",
     f"{SMOKE} executor.worker=2": "executor: unknown key 'worker'. Did you mean 'wor",
     f"{SMOKE} executor.workers=0": "executor.workers: expected auto or a whole number",
-    f"{SMOKE} tracker.foo=1": "tracker.foo: expected a mapping with a _target_",
+    f"{SMOKE} tracker.foo=1": "tracker.foo: no tracker of that name is chosen",
     f"{SMOKE} space.depth.itn=[1,2]": "space.depth: int: unknown key 'itn'.",
     "experiment=smoke": "write +experiment=… with a plus sign",
     "+experiment=nas optimizer.initial=abc": "optimizer.initial: expected a whole",
-    f"{SMOKE} task.seconds=x": "task: ",
+    f"{SMOKE} task.seconds=x": "task.seconds: expected 0 or more, got 'x'.",
     f"{SMOKE} executor.orphan_s=2": "executor.orphan_s: expected at least 5 s",
     "+experiment=nas space.depth.int=[1,9]": "space: ",
     "+experiment=nas space.coding.choice=[direct,foo]": "space: ",
@@ -244,6 +245,18 @@ MISTAKES = {
     f"{SMOKE} tracker=[console,wand]": "tracker: got 'wand'. Did you mean 'wandb'?",
     f"{SMOKE} study_dir=/etc/passwd/x": "expected a folder, but /etc/passwd is a file",
     f"{SMOKE} study_dir=a%b": "expected a path without %",
+    f"{SMOKE} space={{}}": "space: an empty mapping changes nothing",
+    f"{SMOKE} seed=0,1": "seed=0,1: are several values; -m makes a study of each.",
+    f"{SMOKE} tracker=null": "tracker: got 'null'. Known: console, none, wandb.",
+    f"{SMOKE} tracker.consol.live=true": "tracker.consol: no tracker of that name is",
+    f"{SMOKE} tracker=wandb tracker.wandb.tags=5": "tracker.wandb.tags: expected a li",
+    f"{SMOKE} tracker=wandb tracker.wandb.project=a/b": "tracker.wandb.project: expec",
+    f"{SMOKE} task._target_=moosnn.tasks.analytic.Foo": "task._target_: moosnn.tasks",
+    f"{SMOKE} task.seconds=abc": "task.seconds: expected 0 or more, got 'abc'.",
+    f"{SMOKE} study.budget=99999999999": "study.budget: expected at most 10000000,",
+    f"{SMOKE} study_dir={'x' * 300}": "cannot be made (File name too long)",
+    f"{SMOKE} --cfg foo": "--cfg",
+    f"++{SMOKE[1:]}": "an experiment by +experiment=name",
     "report .": "holds no study",
     "status nowhere": "nowhere: no such folder",
     "front": "front: ",

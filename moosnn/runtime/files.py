@@ -33,6 +33,7 @@ OUTPUT_NAME = "output.log"
 # Hidden: a task may call its own files what it likes.
 REPORT_NAME = ".report.json"
 STOP_TRIAL = ".stop"
+_ABANDONED_S = 60.0
 
 
 def message_name(number: int, attempt: int) -> str:
@@ -56,6 +57,8 @@ def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> Non
     """
     outbox = study_folder / OUTBOX
     for name in os.listdir(outbox) if outbox.is_dir() else []:
+        if name.startswith(".") and age_s(outbox / name) > _ABANDONED_S:
+            (outbox / name).unlink(missing_ok=True)  # its writer was killed
         key = attempt_of(name)
         if key is not None and key not in wanted:
             for message in (study_folder / INBOX).glob(f"*/{name}"):
@@ -91,11 +94,12 @@ def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) 
     """Publish a JSON file whole or not at all.
 
     Args:
-        path: its folder is made if it does not exist.
+        path: its folder is made if that lacks; what that lies in has to be there, lest
+            a study that was moved comes back as a fragment.
         content: finite numbers only.
         durable: it survives a crash of the machine once this returns.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with temporary.open("w") as file:
         json.dump(content, file, allow_nan=False)

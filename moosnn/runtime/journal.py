@@ -98,14 +98,22 @@ def _read(path: Path) -> tuple[HistoryBuilder, int, int, str | None]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if end == len(raw) - 1:
                 break  # The last line: torn by a crash of the machine, not damaged.
-            damage = (
-                f"{path}: line {line} is damaged ({type(error).__name__}: {error}); "
-                f"the {line - 1} lines before it are readable: keep them in a copy "
-                f"(head -n {line - 1}) and put that in its place to go on from there."
-            )
-            return builder, ignored, start, damage
+            return builder, ignored, start, _damage(path, line, error)
         start = end + 1
     return builder, ignored, start, None
+
+
+def _damage(path: Path, line: int, error: Exception) -> str:
+    what = f"{path}: line {line} is damaged ({type(error).__name__}: {error}); "
+    if line == 1:
+        return what + (
+            "it says what the study is, so nothing can go on from here: keep a copy of "
+            "the file, and choose another study_dir=…."
+        )
+    return what + (
+        f"the {line - 1} lines before it are readable: keep them in a copy (head -n "
+        f"{line - 1}) and put that in its place to go on from there."
+    )
 
 
 class Journal:

@@ -79,7 +79,13 @@ class Lease:
 
         Raises:
             StudyBusyError: another driver has taken the study over.
+            StudyFolderError: the folder was moved or deleted.
         """
+        if _newest(self._folder) < self.epoch:
+            raise StudyFolderError(
+                f"{self._folder.parent}: was moved or deleted while it ran; continue "
+                "it where it is now, with study_dir=…."
+            )
         if _newest(self._folder) > self.epoch:
             raise StudyBusyError(
                 f"{self._folder.parent}: another driver took this study over, since "

@@ -39,7 +39,7 @@ _CLOSE_POLL_S = 0.02
 # A driver's sign of life may be so much late before its workers leave it.
 _LEAST_ORPHAN_S = 5 * HEARTBEAT_S
 _LOOK_S = 0.2  # between two looks at the workers' processes
-_STILLBORN = 3  # so many in a row, and it is the installation that is broken
+_STILLBORN = 5  # so many and none that lived: the installation is broken
 _LOST = Failure(kind="lost", message="its worker is gone and left no result")
 _YEARS_MIN = 10 * 365 * 24 * 60  # submitit's own limit: the workers know when to end
 
@@ -123,6 +123,7 @@ class PilotExecutor:
         self._leaving: list[Any] = []
         self._looked = 0.0
         self._stillborn = 0
+        self._any_lived = False  # of the workers that this driver started or adopted
 
     @property
     def ahead(self) -> int:
@@ -179,22 +180,32 @@ class PilotExecutor:
         """The workers that are gone, looked for a few times a second.
 
         Raises:
-            StudyFolderError: worker after worker dies before its first sign of life.
+            StudyFolderError: worker after worker dies, none ever gave a sign of life.
         """
         if time.monotonic() - self._looked < _LOOK_S:
             return set()
         self._looked = time.monotonic()
         dead = {w.name for w in self._workers.values() if not w.is_alive()}
         for name in dead:
-            worker = self._workers[name]
-            self._stillborn = 0 if worker.lived else self._stillborn + 1
-            worker.bury()
-        if self._stillborn >= _STILLBORN:
+            self._stillborn += 1
+            self._workers[name].bury()
+        self._any_lived = self._any_lived or any(
+            worker.lived or self._has_published(worker)
+            for worker in self._workers.values()
+        )
+        if self._stillborn >= _STILLBORN and not self._any_lived:
             raise StudyFolderError(
                 f"{self._stillborn} workers ended before they began; their logs are in "
                 f"{self._folder / files.JOBS}."
             )
         return dead
+
+    def _has_published(self, worker: Worker) -> bool:
+        if worker.holds is None:
+            return False
+        return (
+            self._folder / files.OUTBOX / files.message_name(*worker.holds)
+        ).exists()
 
     def stop(self, number: int) -> None:
         """Ask the trial's attempt to end at its next report."""
@@ -259,7 +270,7 @@ class PilotExecutor:
         variables = {"OMP_NUM_THREADS": str(self._threads)}
         variables |= {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         limits = asdict(self._limits)
-        facts = {"slot": slot, "settings": self._settings}
+        facts = {"slot": slot, "gpu": gpu, "settings": self._settings}
         with _without_interrupt():
             job = executor.submit(
                 run_worker, str(self._folder), name, limits, variables, facts
@@ -277,7 +288,7 @@ class PilotExecutor:
     def _new_name(self) -> str:
         """The folder is made here, so that no later driver takes the name."""
         inbox = self._folder / files.INBOX
-        inbox.mkdir(parents=True, exist_ok=True)
+        inbox.mkdir(exist_ok=True)
         number = len(os.listdir(inbox)) + 1
         while True:
             try:
@@ -301,6 +312,7 @@ class PilotExecutor:
             worker.holds = worker.unserved()
             suits = (
                 facts["settings"] == self._settings
+                and facts["gpu"] == gpu_of(worker.slot)
                 and self._limits.trials is None
                 and len(self._workers) < self._count
                 and worker.slot not in {w.slot for w in self._workers.values()}

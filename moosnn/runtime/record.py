@@ -62,6 +62,8 @@ def read_record(folder: Path) -> Record:
     """
     contents = read(folder / JOURNAL, up_to_damage=True)
     history = contents.history
+    if not len(history) and contents.damage:
+        raise JournalError(contents.damage)
     if not len(history):
         raise StudyFolderError(
             f"{folder}: holds no study (no {JOURNAL} with a first line); name the "

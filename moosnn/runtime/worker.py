@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import json
+import logging
 import os
 import signal
 import sys
@@ -74,6 +75,8 @@ def build(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - what it
         part = part[step]
     if not isinstance(part, Mapping) or "_target_" not in part:
         raise ConfigError(f"{key}: expected a mapping with a _target_, got {part!r}.")
+    # Hydra logs what it raises, in lines of its own.
+    logging.getLogger("hydra").addHandler(logging.NullHandler())
     try:
         _check_arguments(key, part)
         return instantiate(dict(part), _convert_="all")

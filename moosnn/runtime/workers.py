@@ -95,7 +95,9 @@ class Worker:
             return False
         with suppress(OSError):
             beat = self.file.stat().st_mtime
-            if self.beat and beat != self.beat:
+            # Its first sign counts; that of an earlier driver's worker has its age.
+            first = not self.beat and self.job is not None
+            if first or (self.beat and beat != self.beat):
                 self.since = now
             self.beat = beat
         return now - self.since < SILENT_S

@@ -36,6 +36,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from moosnn.conditions import is_number
 from moosnn.errors import ConfigError, DivergedError, nearest
 from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
@@ -78,8 +79,8 @@ class AnalyticTask:
             )
         if dim < 2:
             raise ConfigError(f"task.dim: expected 2 or more, got {dim}.")
-        if seconds < 0:
-            raise ConfigError(f"task.seconds: expected 0 or more, got {seconds}.")
+        if not is_number(seconds) or seconds < 0:
+            raise ConfigError(f"task.seconds: expected 0 or more, got {seconds!r}.")
         self.function = function
         self.dim = dim
         self.seconds = seconds

@@ -250,17 +250,17 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", json.dumps(value, separators=(",", ":"))
 
 
-def band(curves: Sequence[Curve]) -> Band:
+def band(curves: Sequence[Curve], until: float = 0.0) -> Band:
     """Median and range of some curves, as far as all of them are known.
 
     Args:
         curves: one or more.
+        until: where curves that keep their last value for ever are to end.
     """
     changes = np.unique(np.concatenate([[0.0], *(curve.x for curve in curves)]))
     limit = min(curve.end for curve in curves)
     grid = changes[changes <= limit]
-    if math.isfinite(limit):
-        grid = np.union1d(grid, [limit])
+    grid = np.union1d(grid, [limit if math.isfinite(limit) else max(until, grid[-1])])
     values = np.array([curve.at(grid) for curve in curves])
     return Band(
         x=grid,

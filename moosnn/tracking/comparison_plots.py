@@ -86,10 +86,11 @@ def hypervolume_comparison(groups: Sequence[Group]) -> Figure:
     figure = Figure(figsize=(10.0, 4.6), dpi=DPI, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     unit, seconds = _time_unit(groups)
+    longest = max(s.now.elapsed_s for group in groups for s in group.studies)
     for group, style in styles(groups):
-        _draw_curves(left, group, style, [s.by_trials for s in group.studies], 1.0)
+        _draw_curves(left, group, style, [s.by_trials for s in group.studies])
         curves = [s.by_seconds for s in group.studies]
-        _draw_curves(right, group, style, curves, seconds)
+        _draw_curves(right, group, style, curves, unit=seconds, until=longest)
     left.set_xlabel("trials ended")
     left.locator_params(axis="x", integer=True)
     left.set_ylabel("hypervolume")
@@ -148,9 +149,15 @@ def add_legend(figure: Figure, groups: Sequence[Group]) -> None:
 
 
 def _draw_curves(
-    axes: Axes, group: Group, style: Style, curves: Sequence[Curve], unit: float
+    axes: Axes,
+    group: Group,
+    style: Style,
+    curves: Sequence[Curve],
+    *,
+    unit: float = 1.0,
+    until: float = 0.0,
 ) -> None:
-    found = band(curves)
+    found = band(curves, until)
     x = found.x / unit
     if len(curves) > 1:
         axes.fill_between(

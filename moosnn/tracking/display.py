@@ -14,6 +14,7 @@ import io
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TextIO
@@ -22,6 +23,8 @@ from rich.console import Console as Terminal
 from rich.text import Text
 
 EVERY_S = 0.25
+# A wait that takes so many times as long means that the process did not run.
+_STOPPED = 6
 
 # Escape sequences of any terminal that can move its cursor.
 _UP = "\x1b[{}A"
@@ -114,7 +117,11 @@ class Display:
                     # What went wrong is told by the next `say`, or by `stop`.
                     with contextlib.suppress(Exception):
                         self._try_draw()
+            begun = time.monotonic()
             self._over.wait(self._every_s)
+            if time.monotonic() - begun > _STOPPED * self._every_s:
+                with self._lock:
+                    self._lines = []  # it was stopped (Ctrl-Z): they are the shell's
 
     def _try_draw(self, above: str | None = None) -> None:
         """Draw; after a failure never again, and the streams are as they were."""

@@ -200,7 +200,7 @@ def _running_lines(
 def _running_cells(trial: Running, now: float, *, reports: bool) -> tuple[str, ...]:
     name = f"trial {trial.number}"
     if trial.retraining:
-        name += " retrained"
+        name += " again"
     elif trial.attempt > 1:
         name += f", attempt {trial.attempt}"
     epoch = "-" if trial.step is None else str(trial.step)

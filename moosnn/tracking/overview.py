@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 RUNNING = "running"
 STOPPED = "stopped"
 FINISHED = "finished"
+DAMAGED = "damaged"
 
 _NEXT = {
+    DAMAGED: "its journal has to be mended first, as the note says",
     STOPPED: "the command that started it continues it",
     FINISHED: "a larger study.budget extends it",
 }
@@ -55,7 +57,7 @@ class Overview:
 
     Attributes:
         name: of the study, for people: its folder.
-        state: `RUNNING`, `STOPPED` or `FINISHED`.
+        state: `RUNNING`, `STOPPED`, `FINISHED` or `DAMAGED`.
         driver: who drives it, if it is running.
         budget: how many trials are to end, if that is known.
         progress: the numbers.
@@ -90,6 +92,7 @@ def overview(
     budget: int | None,
     driver: Driver | None,
     now: float,
+    damaged: bool = False,
 ) -> Overview:
     """Add up a study.
 
@@ -100,12 +103,15 @@ def overview(
         budget: how many trials are to end, or ``None``.
         driver: who holds it, or ``None``.
         now: seconds since 1970.
+        damaged: whether the journal goes on behind a damaged line.
     """
     follower = Follower.of(problem, history)
     # A driver that draws its last pictures still holds a study that is finished.
     state = STOPPED if driver is None else RUNNING
     if is_ended(history):
         state = FINISHED
+    elif damaged and driver is None:
+        state = DAMAGED
     left_s = follower.left_s(budget) if budget and state == RUNNING else None
     told = [event.data["failure"] for event in history if event.data.get("failure")]
     logs = [failure["log"] for failure in told if failure.get("log")]

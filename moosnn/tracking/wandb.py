@@ -29,6 +29,7 @@ from moosnn.tracking import wandb_run
 
 # In the study folder: what the library would have printed.
 LOG = "wandb/moosnn.log"
+_FORBIDDEN = frozenset("/\\#?%:")  # by W&B, in the name of a project
 
 
 class Wandb:
@@ -65,7 +66,8 @@ class Wandb:
         for what, name in (("entity", entity), ("group", group)):
             if name is not None:
                 _require_name(what, name)
-        if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        listed = isinstance(tags, Sequence) and not isinstance(tags, str)
+        if not listed or not all(isinstance(tag, str) for tag in tags):
             raise ConfigError(f"tracker.wandb.tags: expected a list, got {tags!r}.")
         if not is_number(front_every_s) or front_every_s < 0:
             raise ConfigError(
@@ -136,11 +138,12 @@ class Wandb:
                 if reply["line"]:
                     print(f"moosnn: W&B {failed}{reply['line']}", flush=True)
                 return
-            failed = f"cannot be reached ({reply.get('failed', 'no answer')}): "
+            reason = reply.get("failed", "it gave no answer")
+            failed = f"could not begin ({reason}) and "
             _hang_up(self._child)
             self._child.kill()  # its wandb-core ends with it
             self._child.wait()
-        raise RuntimeError(self._why())
+        raise RuntimeError(reason if "failed" in reply else self._why())
 
     def _launch(self, mode: str | None, history: History) -> subprocess.Popen[str]:
         log = self._folder / LOG
@@ -164,7 +167,10 @@ class Wandb:
         log = self._folder / LOG
         lines = log.read_text(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "no reason")
-        return f"its process has ended ({last}); see {log}"
+        return (
+            f"its process has ended ({last}); see {log}. The same command, given "
+            "again, writes the run anew"
+        )
 
     def _rest(self) -> str:
         return wandb_run.sync_line(self._folder / "wandb" / "latest-run")
@@ -173,6 +179,11 @@ class Wandb:
 def _require_name(what: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"tracker.wandb.{what}: expected a name, got {name!r}.")
+    if set(name) & _FORBIDDEN:
+        raise ConfigError(
+            f"tracker.wandb.{what}: expected a name without any of "
+            f"{' '.join(sorted(_FORBIDDEN))}, got {name!r}."
+        )
 
 
 def _send(child: subprocess.Popen[str], items: Iterable[Mapping[str, Any]]) -> None:

@@ -527,7 +527,7 @@ def test_workers_that_never_live_end_the_study(
             executor.poll()
             time.sleep(0.05)
 
-    with pytest.raises(StudyFolderError, match="3 workers ended before they began"):
+    with pytest.raises(StudyFolderError, match="5 workers ended before they began"):
         watch()
 
 

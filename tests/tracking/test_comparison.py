@@ -367,16 +367,17 @@ def test_the_lines_in_the_picture_are_the_medians() -> None:
     groups = compared_sweep()
     figure = hypervolume_comparison(groups)
     left, right = figure.axes
-    for axes, curves in (
-        (left, [[s.by_trials for s in one.studies] for one in groups]),
-        (right, [[s.by_seconds for s in one.studies] for one in groups]),
+    longest = max(s.now.elapsed_s for one in groups for s in one.studies)
+    for axes, curves, until in (
+        (left, [[s.by_trials for s in one.studies] for one in groups], 0.0),
+        (right, [[s.by_seconds for s in one.studies] for one in groups], longest),
     ):
         thick = [line for line in axes.lines if line.get_linewidth() == 2]
         assert len(thick) == 2
         assert len({line.get_linestyle() for line in thick}) == 2
         assert len({line.get_marker() for line in thick}) == 2
         for line, each in zip(thick, curves, strict=True):
-            found = band(each)
+            found = band(each, until)
             assert line.get_xdata() == pytest.approx(found.x)
             assert line.get_ydata() == pytest.approx(found.median)
         # The two long studies of sobol go on, thin, where the third one ends.

@@ -116,7 +116,7 @@ def test_retrainings() -> None:
     told._add(Kind.CONFIRMING, 0, replicate=0, job_id="w")
     lines = shown(moment(told.history, problem, budget=2))
     assert "retraining the front: 0 ended" in lines
-    assert "running trial 0 retrained  0 s" in lines
+    assert "running trial 0 again  0 s" in lines
     evaluation = Evaluation(metrics={"accuracy": 0.5}).to_json()
     told._add(Kind.CONFIRMED, 0, replicate=0, evaluation=evaluation)
     assert "retraining the front: 1 ended" in shown(moment(told.history, problem))

@@ -254,7 +254,7 @@ def test_a_process_that_is_killed_stops_nobody(tmp_path: Path) -> None:
     assert err.startswith(
         "moosnn: tracker Wandb failed and is left out: RuntimeError: "
     )
-    assert err.endswith(f"see {study / LOG}\n")
+    assert f"see {study / LOG}. The same command, given again, writes" in err
     assert err.count("\n") == 1
     assert len(read_record(study).history.done) > 5
 
@@ -265,7 +265,7 @@ def test_a_process_that_cannot_begin_is_named(
     monkeypatch.setenv("WANDB_MODE", "nonsense")
     tracker = Wandb(folder=tmp_path, problem=toy_problem(), budget=3)
     event = Event(kind=Kind.STUDY, data={"config": {}})
-    with pytest.raises(RuntimeError, match=rf"; see {tmp_path}/{LOG}$"):
+    with pytest.raises(RuntimeError, match="Settings mode"):
         tracker.on_event(event, History.of([event]))
     until(lambda: not processes(tmp_path), seconds=20)
 
@@ -276,6 +276,8 @@ def test_a_process_that_cannot_begin_is_named(
         ({"project": ""}, "project: expected a name, got ''"),
         ({"entity": 3}, "entity: expected a name, got 3"),
         ({"group": " "}, "group: expected a name"),
+        ({"project": "a/b"}, "project: expected a name without any of .* got 'a/b'"),
+        ({"tags": 5}, "tags: expected a list, got 5"),
         ({"tags": "a"}, "tags: expected a list, got 'a'"),
         ({"front_every_s": -1}, "front_every_s: expected seconds >= 0, got -1"),
         ({"front_every_s": "x"}, "front_every_s: expected seconds >= 0, got 'x'"),
@@ -284,3 +286,16 @@ def test_a_process_that_cannot_begin_is_named(
 def test_wrong_options_are_refused(option: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f"tracker.wandb.{message}"):
         Wandb(folder=Path("s"), problem=toy_problem(), budget=3, **option)
+
+
+def test_a_study_that_is_finished_gets_its_run(tmp_path: Path) -> None:
+    run(tmp_path, *INLINE, "study.budget=5", "tracker=none")
+    study = tmp_path / "sweep/s"
+    assert run_files(study) == []
+    said = run(tmp_path, *INLINE, "study.budget=5")
+    assert "moosnn: W&B is offline; upload it with: wandb sync " in said
+    assert "this study is finished" in said
+    (written,) = run_files(study)
+    assert len(written.rows) == 5
+    require_rows(study, written.rows)
+    assert set(written.artifacts) == {"study", "run_table"}

@@ -1,0 +1,182 @@
+"""A config's parts, built and checked: whatever can be wrong is found here.
+
+Knows: which config key becomes which part. Must not know: hydra, how a study is run.
+Nothing is written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moosnn.configs import choices
+from moosnn.errors import ConfigError, nearest
+from moosnn.optimizers.base import Optimizer
+from moosnn.problem import Problem
+from moosnn.runtime.executors import Executor
+from moosnn.runtime.record import problem_of
+from moosnn.runtime.worker import build
+from moosnn.settings import Settings
+from moosnn.space import Params, Space
+from moosnn.tasks.base import Task
+from moosnn.tracking.tracker import Tracker
+
+KEYS = (
+    "task",
+    "space",
+    "problem",
+    "optimizer",
+    "executor",
+    "tracker",
+    "study",
+    "seed",
+    "study_dir",
+)
+STUDY_KEYS = ("budget", "confirm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a study is put together from.
+
+    Attributes:
+        settings: how far it goes.
+        problem: what is wanted.
+        optimizer: says what to try next.
+        task: what is evaluated.
+        executor: runs the trials; nothing is started yet.
+        trackers: show it; nothing is shown yet.
+    """
+
+    settings: Settings
+    problem: Problem
+    optimizer: Optimizer
+    task: Task
+    executor: Executor
+    trackers: tuple[Tracker, ...]
+
+
+def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
+    """Build the parts of a study.
+
+    Args:
+        config: resolved, plain data.
+        folder: of the study; need not exist.
+
+    Raises:
+        MoosnnError: a mistake in the config.
+    """
+    check_keys(config)
+    settings = settings_of(config)
+    problem = problem_of(config)
+    optimizer = build(config, "optimizer")
+    task: Task = build(config, "task")
+    _check_task(problem, task, config["task"].get("fixed") or {})
+    executor = build(config, "executor")(folder=folder, task=task)
+    for name, part in config["tracker"].items():
+        if not isinstance(part, Mapping) or "_target_" not in part:
+            raise ConfigError(
+                f"tracker.{name}: no tracker of that name is chosen (tracker=[{name}])."
+                f"{nearest(name, choices('tracker'))}"
+            )
+    trackers = tuple(
+        build(config, f"tracker.{name}")(
+            folder=folder, problem=problem, budget=settings.budget
+        )
+        for name in config["tracker"]
+    )
+    return Parts(
+        settings=settings,
+        problem=problem,
+        optimizer=optimizer,
+        task=task,
+        executor=executor,
+        trackers=trackers,
+    )
+
+
+def check_keys(config: Mapping[str, Any]) -> None:
+    """Refuse keys that nobody would read, and a config that lacks some.
+
+    Raises:
+        ConfigError: with the nearest key, or the place of a number that is none.
+    """
+    _check_names("", config, KEYS)
+    for key in ("space", "problem", "study", "tracker"):
+        if not isinstance(config[key], Mapping):
+            raise ConfigError(f"{key}: expected a mapping, got {config[key]!r}.")
+    _check_names("study.", config["study"], STUDY_KEYS)
+    for where, value in _numbers("", config):
+        if not math.isfinite(value):
+            raise ConfigError(f"{where}: expected a finite number, got {value!r}.")
+    folder = config["study_dir"]
+    if folder is not None and (not isinstance(folder, str) or not folder.strip()):
+        raise ConfigError(f"study_dir: expected a folder's name, got {folder!r}.")
+
+
+def _check_names(
+    prefix: str, config: Mapping[str, Any], known: tuple[str, ...]
+) -> None:
+    for key in config:
+        if key not in known:
+            hint = nearest(prefix + key, [prefix + name for name in known])
+            raise ConfigError(f"unknown key '{prefix}{key}'.{hint}")
+    for key in known:
+        if key not in config:
+            raise ConfigError(f"the config lacks the key '{prefix}{key}'.")
+
+
+def _numbers(where: str, value: object) -> Iterator[tuple[str, float]]:
+    """The floating-point numbers of a config, and where each stands."""
+    if isinstance(value, float):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers(f"{where}.{key}".lstrip("."), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _numbers(f"{where}[{index}]", inner)
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """How far a resolved config goes.
+
+    Raises:
+        ConfigError: a number out of its range.
+    """
+    confirm = config["study"]["confirm"]
+    return Settings(
+        budget=config["study"]["budget"],
+        seed=config["seed"],
+        confirm=None if confirm == "all" else confirm,
+    )
+
+
+def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
+    problem.check_task(task.metrics)
+    for name in problem.space:
+        if name in fixed:
+            raise ConfigError(
+                f"task.fixed.{name}: the space searches it; take it out of one of them "
+                f"(~space.{name})."
+            )
+        if task.parameters is not None and name not in task.parameters:
+            hint = nearest(name, task.parameters)
+            raise ConfigError(f"space.{name}: the task has no such parameter.{hint}")
+    for params in _extremes(problem.space):
+        try:
+            task.check(params)
+        except ConfigError as error:
+            raise ConfigError(f"space: {error}") from error
+
+
+def _extremes(space: Space) -> Iterator[Params]:
+    """Points that have each parameter's ends, or each option, once."""
+    middle = space.decode([0.5] * len(space))
+    for name, parameter in space.parameters.items():
+        options = getattr(parameter, "options", None)
+        for value in options or (parameter.decode(0.0), parameter.decode(1.0)):
+            yield space.active({**middle, name: value})
