@@ -195,7 +195,7 @@ def test_without_an_answer_the_run_is_offline(tmp_path: Path, where: Any) -> Non
     assert time.monotonic() - begun < CLOSE_S + START_S
     assert out.count("W&B") == 1
     assert "moosnn: W&B could not begin (" in out
-    assert "): is offline; upload it with: wandb sync " in out
+    assert ") and is offline; upload it with: wandb sync " in out
     (found,) = run_files(study)
     require_rows(study, found.rows)
     assert found.exit_codes == [0]
