@@ -302,6 +302,30 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+NOTES = {
+    "problem.objectives=[{metric:accuracy,goal:max,reference:0.9999}]": (
+        "moosnn: note: none of the first trials is better than the reference in every "
+        "objective: accuracy 1.000 (best: "
+    ),
+    "problem.constraints=[{metric:spikes_per_sample,upper:0.1}]": (
+        "trials violate a constraint, yet trial "
+    ),
+}
+
+
+@pytest.mark.parametrize("word", NOTES)
+def test_what_cannot_be_right_is_said_once(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [SMOKE, "study_dir=s", "study.budget=25", "executor=inline", word]
+    assert main(words) == 0
+    err = capsys.readouterr().err
+    assert NOTES[word] in err
+    assert err.count("\n") == 1
+    assert main([*words, "study.budget=30"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_study_of_another_config_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
