@@ -57,16 +57,16 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
     _pin_threads()
     _check_folder(folder)
     now = header(config, parts.task.fingerprint(), DRIVER_THREADS)
-    for difference in _differences(folder, now):
-        _say(f"note: this study was made with other {difference}")
     history = read(folder / JOURNAL).history
+    for difference in _differences(folder, history, now):
+        _say(f"note: this study was made with other {difference}")
     if is_finished(problem, history, settings):
         _show_finished(folder, parts, history)
         return
     _make_folder(folder)
     with Lease.acquire(folder) as lease:
         # Once more under the lease: another driver may have been faster.
-        _differences(folder, now)
+        _differences(folder, read(folder / JOURNAL).history, now)
         journal = Journal(folder, lease)
         _write_config(folder, config)
         if not len(journal.history):
@@ -94,13 +94,12 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
     _say(f"results: {folder}: {', '.join(found)}")
 
 
-def _differences(folder: Path, now: Mapping[str, Any]) -> list[str]:
+def _differences(folder: Path, history: History, now: Mapping[str, Any]) -> list[str]:
     """What differs from the study in the folder without making it another one.
 
     Raises:
         JournalError: it is another one.
     """
-    history = read(folder / JOURNAL).history
     return require_same(folder, history[0].data, now) if len(history) else []
 
 

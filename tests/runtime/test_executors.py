@@ -473,6 +473,7 @@ def test_a_cancelled_trial_is_ended_at_once(workers: Make, folder: Path) -> None
     until((folder / "trials/000000/1/was_here").exists)
     executor.close(cancel=True)
     until(lambda: not processes(folder), seconds=5)
+    assert not (folder / "outbox/000000-1.json").exists()
 
 
 def test_workers_of_a_dead_driver_finish_publish_and_end(folder: Path) -> None:
