@@ -30,6 +30,14 @@ class ProblemError(ConfigError):
     """Objectives, constraints or references that contradict each other or the task."""
 
 
+class DataError(MoosnnError):
+    """Samples that are not there, cannot be read, or are not what they should be."""
+
+
+class ArchitectureError(ConfigError):
+    """Genes that make no network: a shape that cannot be, or one that is too large."""
+
+
 class JournalError(MoosnnError):
     """A study's journal is damaged, or belongs to another study."""
 

@@ -26,6 +26,7 @@ from moosnn.tracking.tracker import Tracker
 
 KEYS = (
     "task",
+    "data",
     "space",
     "problem",
     "optimizer",
@@ -75,6 +76,7 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     optimizer = build(config, "optimizer")
     task: Task = build(config, "task")
     _check_task(problem, task, config["task"].get("fixed") or {})
+    problem = problem.guarded(task.refusal)
     executor = build(config, "executor")(folder=folder, task=task)
     for name, part in config["tracker"].items():
         if not isinstance(part, Mapping) or "_target_" not in part:

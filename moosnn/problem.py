@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +190,17 @@ class Problem:
     def refusal(self, params: Params) -> str | None:
         """Why a canonical point must not be tried, or ``None``."""
         return None if self._refuse is None else self._refuse(params)
+
+    def guarded(self, refuse: Callable[[Params], str | None]) -> Problem:
+        """The same problem, which also asks ``refuse`` whether a point may be tried."""
+        own = self._refuse
+
+        def both(params: Params) -> str | None:
+            return (own and own(params)) or refuse(params)
+
+        problem = replace(self)
+        object.__setattr__(problem, "_refuse", both)
+        return problem
 
     def check_task(self, measured: Sequence[str]) -> None:
         """Refuse a problem that asks for what a task does not measure.

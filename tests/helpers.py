@@ -58,6 +58,7 @@ class QuietContext:
     """A worker that never stops or preempts a trial."""
 
     workdir = Path(tempfile.gettempdir())
+    cache = workdir
     attempt = 1
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:

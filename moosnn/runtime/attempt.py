@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from moosnn.errors import DivergedError, MoosnnError, ReleasedError
-from moosnn.runtime.files import ERROR_NAME, attempt_folder, read_json
+from moosnn.runtime.files import CACHE_FOLDER, ERROR_NAME, attempt_folder, read_json
 from moosnn.tasks.base import Task
 from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal
 
@@ -31,10 +31,12 @@ class AttemptContext:
     def __init__(
         self,
         workdir: Path,
+        cache: Path,
         attempt: int,
         on_report: Callable[[int, Mapping[str, float]], bool],
     ) -> None:
         self.workdir = workdir
+        self.cache = cache
         self.attempt = attempt
         self._on_report = on_report
 
@@ -77,7 +79,7 @@ def run_attempt(
         reason is not plain. Never raises for a trial.
     """
     folder = attempt_folder(study_folder, proposal.number, attempt)
-    context = AttemptContext(folder, attempt, on_report)
+    context = AttemptContext(folder, study_folder / CACHE_FOLDER, attempt, on_report)
     run = task.confirm if proposal.origin == CONFIRM else task.evaluate
     start = perf_counter()
     try:

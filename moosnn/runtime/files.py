@@ -4,7 +4,8 @@ Knows: names and atomic replacement. Must not know: what the files mean.
 
 ``inbox/<worker>/`` the driver to a worker, ``outbox/`` workers to the driver,
 ``workers/`` who they are and that they live, ``jobs/`` submitit's own files,
-``trials/<number>/<attempt>/`` what an attempt writes. Each file has one writer and one
+``trials/<number>/<attempt>/`` what an attempt writes, ``cache/`` what trials share and
+anybody may delete. Each of the other files has one writer and one
 reader, and appears whole or not at all.
 """
 
@@ -23,6 +24,7 @@ OUTBOX = "outbox"
 WORKERS = "workers"
 JOBS = "jobs"
 TRIALS = "trials"
+CACHE_FOLDER = "cache"
 
 # In a worker's inbox: take nothing more, end when idle.
 STOP_WORKER = "stop"

@@ -99,6 +99,9 @@ def _check_arguments(key: str, part: Mapping[str, Any]) -> None:
     """
     from hydra.utils import get_object
 
+    for name, value in part.items():
+        if isinstance(value, Mapping) and "_target_" in value:
+            _check_arguments(f"{key}.{name}", value)
     try:
         parameters = signature(get_object(part["_target_"])).parameters.values()
     except Exception as error:
@@ -124,6 +127,9 @@ class _Unbuilt:
 
     def check(self, params: Params) -> None:
         """Nothing to check."""
+
+    def refusal(self, params: Params) -> str | None:
+        """Nothing to refuse."""
 
     def fingerprint(self) -> Mapping[str, str]:
         """None."""

@@ -1,47 +1,94 @@
 """One network's architecture and hyperparameters, read from a flat mapping.
 
-Knows: the names, types, ranges and default values of what describes a network.
-Must not know: how it is built or trained; torch.
+Knows: the names, ranges and default values of what describes a network and how it
+learns. Must not know: how it is built or trained; torch.
 
-A search space names genes flatly (``width_2``, ``neuron_2``): those of layers beyond
-``depth`` are inactive and ignored, so that a canonical point can be passed as it is.
+A search space names genes flatly. A gene of a layer (or block, stage, cell) may be
+named for one of them, ``threshold_2``, or for all, ``threshold``; those beyond the
+architecture's depth, or of another architecture, are inactive and ignored, so that a
+canonical point of a space can be passed as it is.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Protocol
 
 from moosnn.errors import ConfigError, nearest
+from moosnn.snn.architectures import cell, conv, mlp, sew
+from moosnn.snn.blueprint import NEURONS, Blueprint, Draft, Neurons, Shape
+from moosnn.snn.values import Values
 from moosnn.space import Value
 
-MAX_DEPTH = 4
-NEURONS = ("if", "lif", "plif")
+MAX_LAYERS = 8
+ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
+    {"mlp": mlp.Mlp, "conv": conv.ConvNet, "cell": cell.Cells, "sew": sew.SewNet}
+)
 SURROGATES = ("atan", "sigmoid", "fast_sigmoid")
-CODINGS = ("direct", "rate", "latency")
+CODINGS = ("direct", "rate", "latency", "population", "frames")
+READOUTS = ("mean", "sum", "max", "rate", "first_spike")
+SPIKING_READOUTS = ("rate", "first_spike")
+LOSSES = ("cross_entropy", "mse", "tet")
+REGULARISERS = ("spikes", "rate", "synops")
 
-# The one place of default values: a network that learns the digits in about a second.
-DEFAULTS: Mapping[str, Value] = MappingProxyType(
+_NEURON_DEFAULTS: Mapping[str, Value] = MappingProxyType(
     {
-        "depth": 2,
-        **{f"width_{k}": 64 for k in range(1, MAX_DEPTH + 1)},
-        **{f"neuron_{k}": "lif" for k in range(1, MAX_DEPTH + 1)},
+        "neuron": "lif",
         "tau_mem_steps": 2.0,
         "threshold": 1.0,
         "surrogate": "atan",
         "slope": 2.0,
-        "time_steps": 4,
+        "tau_syn_steps": 2.0,
+        "tau_adapt_steps": 10.0,
+        "adaptation": 0.5,
+    }
+)
+# The one place of default values: a network that learns the digits in about a second.
+DEFAULTS: Mapping[str, Value] = MappingProxyType(
+    {
+        "architecture": "mlp",
+        **mlp.DEFAULTS,
+        **conv.DEFAULTS,
+        **cell.DEFAULTS,
+        **sew.DEFAULTS,
+        **_NEURON_DEFAULTS,
         "coding": "direct",
+        "population": 4,
+        "time_steps": 4,
+        "readout": "mean",
+        "tau_readout_steps": 1.0,
+        "loss": "cross_entropy",
+        "regulariser": "spikes",
+        "activity_penalty": 0.01,
         "learning_rate": 5e-3,
         "batch_size": 64,
         "epochs": 10,
-        "activity_penalty": 0.01,
     }
 )
-NAMES = frozenset(DEFAULTS)
+_LAYERED = {*_NEURON_DEFAULTS, *mlp.LAYERED, *conv.LAYERED, *cell.LAYERED, *sew.LAYERED}
+NAMES = frozenset(
+    {*DEFAULTS, *(f"{n}_{k}" for n in _LAYERED for k in range(1, MAX_LAYERS + 1))}
+)
+
+
+class Architecture(Protocol):
+    """A family of architectures with its genes read."""
+
+    @property
+    def layers(self) -> int:
+        """How many sets of neuron genes it takes."""
+        ...
+
+    @classmethod
+    def read(cls, values: Values) -> Architecture:
+        """Read its genes."""
+        ...
+
+    def draw(self, draft: Draft, neurons: tuple[Neurons, ...]) -> str:
+        """Add its nodes to a draft; the name of what is read out."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,142 +96,120 @@ class Genes:
     """What one network is and how it learns.
 
     Attributes:
-        widths: neurons of each spiking layer, 1 to 4 layers, each >= 1.
-        neurons: neuron type of each layer: ``"if"``, ``"lif"`` or ``"plif"``.
-        tau_mem_steps: membrane time constant of LIF, and initial one of PLIF, in
-            steps, > 1.
-        threshold: of the membrane, > 0.
-        surrogate: ``"atan"``, ``"sigmoid"`` or ``"fast_sigmoid"``.
-        slope: of the surrogate, > 0; larger is narrower.
+        architecture: its family, with the family's genes.
+        neurons: of each layer (block, stage, cell) of the architecture.
+        coding: of the input, see `moosnn.snn.coding`.
+        population: inputs a pixel of the population code, >= 2.
         time_steps: T >= 1.
-        coding: ``"direct"``, ``"rate"`` or ``"latency"``.
+        readout: how a class is read from the output, see `moosnn.snn.readout`.
+        tau_readout_steps: time constant of the read-out's membrane, >= 1; at 1 the
+            membrane is the input current of the step.
+        loss: ``"cross_entropy"``, ``"mse"`` or ``"tet"``.
+        regulariser: what is penalised, see `moosnn.snn.learning.losses`.
+        activity_penalty: its weight in the loss, >= 0.
         learning_rate: of Adam, > 0.
         batch_size: samples an update, >= 1.
         epochs: passes over the training split, >= 1.
-        activity_penalty: added loss for each 100 spikes of a sample, >= 0.
+        given: the flat mapping it was read from; what it says of other architectures
+            does not count.
 
     Raises:
-        ConfigError: a value of the wrong type or outside of its range.
+        ConfigError: ``loss=tet`` beside a read-out without an answer at each step.
     """
 
-    widths: tuple[int, ...]
-    neurons: tuple[str, ...]
-    tau_mem_steps: float
-    threshold: float
-    surrogate: str
-    slope: float
-    time_steps: int
+    architecture: Architecture
+    neurons: tuple[Neurons, ...]
     coding: str
+    population: int
+    time_steps: int
+    readout: str
+    tau_readout_steps: float
+    loss: str
+    regulariser: str
+    activity_penalty: float
     learning_rate: float
     batch_size: int
     epochs: int
-    activity_penalty: float
+    given: Mapping[str, Value] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        widths = tuple(
-            _integer(f"width_{k}", w, 1) for k, w in enumerate(self.widths, 1)
-        )
-        if not 1 <= len(widths) <= MAX_DEPTH or len(self.neurons) != len(widths):
+        if self.loss == "tet" and self.readout in SPIKING_READOUTS:
             raise ConfigError(
-                f"genes: expected 1 to {MAX_DEPTH} widths and as many neurons, got "
-                f"widths={list(self.widths)}, neurons={list(self.neurons)}."
+                f"loss: tet needs an output at each step, which readout={self.readout} "
+                "has not; use readout=mean, sum or max."
             )
-        neurons = tuple(
-            _option(f"neuron_{k}", n, NEURONS) for k, n in enumerate(self.neurons, 1)
-        )
-        checked: dict[str, object] = {"widths": widths, "neurons": neurons}
-        for name in ("time_steps", "batch_size", "epochs"):
-            checked[name] = _integer(name, getattr(self, name), 1)
-        for name in ("threshold", "slope", "learning_rate"):
-            checked[name] = _real(name, getattr(self, name), 0.0, strict=True)
-        checked["tau_mem_steps"] = _real(
-            "tau_mem_steps", self.tau_mem_steps, 1.0, strict=True
-        )
-        checked["activity_penalty"] = _real(
-            "activity_penalty", self.activity_penalty, 0.0, strict=False
-        )
-        _option("surrogate", self.surrogate, SURROGATES)
-        _option("coding", self.coding, CODINGS)
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def depth(self) -> int:
-        """Number of spiking layers."""
-        return len(self.widths)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Value]) -> Genes:
         """Read a flat mapping such as a point of a search space.
 
         Args:
-            params: a value for each of `NAMES`, except ``width_k`` and ``neuron_k`` of
-                layers beyond ``depth``, which are ignored, and ``tau_mem_steps`` if no
-                layer has a time constant.
+            params: a value for each of `NAMES` that the network has.
 
         Raises:
             ConfigError: an unknown or missing name, or a bad value.
+            ArchitectureError: values that make no network.
         """
         for name in params:
             if name not in NAMES:
                 raise ConfigError(f"no parameter {name!r}.{nearest(name, NAMES)}")
-        depth = _integer("depth", _required(params, "depth"), 1)
-        if depth > MAX_DEPTH:
-            raise ConfigError(f"depth: expected 1 to {MAX_DEPTH}, got {depth}.")
-        layers = range(1, depth + 1)
-        neurons = tuple(str(_required(params, f"neuron_{k}")) for k in layers)
-        given = dict(params)
-        if set(neurons) == {"if"}:  # inactive: one spelling for equal networks
-            given["tau_mem_steps"] = DEFAULTS["tau_mem_steps"]
-        single = [f.name for f in fields(cls) if f.name not in ("widths", "neurons")]
-        values: dict[str, Any] = {name: _required(given, name) for name in single}
-        widths: Any = tuple(_required(params, f"width_{k}") for k in layers)
-        return cls(widths=widths, neurons=neurons, **values)
+        values = Values(params)
+        family = ARCHITECTURES[values.option("architecture", tuple(ARCHITECTURES))]
+        architecture = family.read(values)
+        layers = range(1, architecture.layers + 1)
+        return cls(
+            architecture=architecture,
+            neurons=tuple(_neurons(values, k) for k in layers),
+            coding=values.option("coding", CODINGS),
+            population=values.integer("population", 2),
+            time_steps=values.integer("time_steps", 1),
+            readout=values.option("readout", READOUTS),
+            tau_readout_steps=values.real("tau_readout_steps", 1.0, strict=False),
+            loss=values.option("loss", LOSSES),
+            regulariser=values.option("regulariser", REGULARISERS),
+            activity_penalty=values.real("activity_penalty", 0.0, strict=False),
+            learning_rate=values.real("learning_rate", 0.0),
+            batch_size=values.integer("batch_size", 1),
+            epochs=values.integer("epochs", 1),
+            given=MappingProxyType(dict(params)),
+        )
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON form, read back by `from_json`."""
-        raw = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**raw, "widths": list(self.widths), "neurons": list(self.neurons)}
+    def blueprint(self, shape: Shape, classes: int) -> Blueprint:
+        """The network's nodes.
 
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Genes:
-        """Read the JSON form; further keys are ignored.
+        Args:
+            shape: of a sample at one step, before coding.
+            classes: outputs.
 
         Raises:
-            ConfigError: a missing key or a bad value.
+            ConfigError: the architecture cannot take such samples.
         """
-        values = {f.name: _required(raw, f.name) for f in fields(cls)}
-        values["widths"] = tuple(values["widths"])
-        values["neurons"] = tuple(values["neurons"])
-        return cls(**values)
+        draft = Draft(self.coded_shape(shape))
+        features = self.architecture.draw(draft, self.neurons)
+        output = draft.linear(features, classes)
+        if self.readout in SPIKING_READOUTS:
+            draft.neurons(output, self.neurons[-1])
+        return draft.finished()
+
+    def coded_shape(self, shape: Shape) -> Shape:
+        """The shape of a step of the coded input."""
+        if self.coding != "population":
+            return shape
+        return (shape[0] * self.population, *shape[1:])
+
+    def to_json(self) -> dict[str, Value]:
+        """The JSON form: the flat mapping, read back by `from_params`."""
+        return dict(self.given)
 
 
-def _required(params: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 -- JSON
-    if name not in params:
-        raise ConfigError(f"parameter {name!r} has no value.")
-    return params[name]
-
-
-def _integer(name: str, value: object, low: int) -> int:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if not whole or isinstance(value, bool) or int(value) < low:  # type: ignore[call-overload]  # `whole` narrows value
-        raise ConfigError(f"{name}: expected a whole number >= {low}, got {value!r}.")
-    return int(value)  # type: ignore[call-overload, no-any-return]  # `whole` narrows value
-
-
-def _real(name: str, value: object, low: float, *, strict: bool) -> float:
-    if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and (value > low or (value == low and not strict))
-    ):
-        return float(value)
-    bound = f"{'>' if strict else '>='} {low:g}"
-    raise ConfigError(f"{name}: expected a finite number {bound}, got {value!r}.")
-
-
-def _option(name: str, value: str, options: tuple[str, ...]) -> str:
-    if value not in options:
-        raise ConfigError(f"{name}: got {value!r}.{nearest(value, options)}")
-    return value
+def _neurons(values: Values, layer: int) -> Neurons:
+    return Neurons(
+        kind=values.option("neuron", NEURONS, layer),
+        tau_mem_steps=values.real("tau_mem_steps", 1.0, layer),
+        threshold=values.real("threshold", 0.0, layer),
+        surrogate=values.option("surrogate", SURROGATES, layer),
+        slope=values.real("slope", 0.0, layer),
+        tau_syn_steps=values.real("tau_syn_steps", 1.0, layer),
+        tau_adapt_steps=values.real("tau_adapt_steps", 1.0, layer),
+        adaptation=values.real("adaptation", 0.0, layer, strict=False),
+    )

@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moosnn.errors import DivergedError
+from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.coding import encode
-from moosnn.snn.genes import Genes
 from moosnn.snn.network import SpikingNetwork
-from moosnn.snn.silence import nearness
+from moosnn.snn.samples import Samples
 
-CHUNK = 512  # samples at once: bounds the memory, not the result
+CHUNK = 512  # samples at once, at most
+_CHUNK_ENTRIES = 1 << 24  # activations at once: bounds the memory, not the result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +30,22 @@ class Measurement:
     Attributes:
         correct: ``n`` booleans.
         losses: ``n`` cross-entropies in nats.
-        spikes: ``n x stages`` counts over neurons and steps.
+        layer_spikes: ``n x layers`` counts over neurons and steps.
+        stage_spikes: ``n x stages``, the same of the layers of a stage.
         near: ``n x stages`` see `moosnn.snn.silence.nearness`.
     """
 
     correct: Tensor
     losses: Tensor
-    spikes: Tensor
+    layer_spikes: Tensor
+    stage_spikes: Tensor
     near: Tensor
 
 
 @torch.no_grad()
 def measure(
     network: SpikingNetwork,
-    inputs: Tensor,
-    labels: Tensor,
+    samples: Samples,
     *,
     alpha: int,
     generator: torch.Generator,
@@ -51,40 +53,52 @@ def measure(
     """Run samples through a network.
 
     Args:
-        network: on the device of the samples; not changed.
-        inputs: ``n x features`` intensities in [0, 1], n >= 1.
-        labels: ``n`` classes.
+        network: on the device of the samples; its weights are not changed, and it is
+            left in evaluation mode.
+        samples: one or more.
         alpha: spikes that make a sample not silent.
-        generator: of the rate code, on the CPU.
+        generator: of the rate and population code, on the CPU.
 
     Raises:
         DivergedError: a loss or a membrane is not finite.
     """
-    genes = network.genes
+    network.eval()
     parts: list[tuple[Tensor, ...]] = []
-    chunks = torch.split(inputs, CHUNK), torch.split(labels, CHUNK)
-    for chunk, targets in zip(*chunks, strict=True):
-        coded = encode(chunk, genes.coding, genes.time_steps, generator)
-        activity = network.observe(coded)
-        near = [nearness(m, genes.threshold, alpha) for m in activity.membranes]
+    for chosen in torch.arange(len(samples)).split(_chunk(network)):
+        inputs, labels = samples.batch(chosen)
+        activity = network.observe(encode(inputs, network.genes, generator))
         parts.append(
             (
-                activity.logits.argmax(1) == targets,
-                F.cross_entropy(activity.logits, targets, reduction="none"),
-                activity.spike_counts(),
-                torch.stack(near, dim=1),
+                activity.logits.argmax(1) == labels,
+                F.cross_entropy(activity.logits, labels, reduction="none"),
+                activity.layer_counts(),
+                activity.stage_counts(),
+                activity.stage_nearness(alpha),
             )
         )
-    correct, losses, spikes, nears = (
+    correct, losses, layers, stages, near = (
         torch.cat(column).cpu() for column in zip(*parts, strict=True)
     )
-    if not (losses.isfinite().all() and nears.isfinite().all()):
+    if not (losses.isfinite().all() and near.isfinite().all()):
         raise DivergedError("the trained network's loss or membrane is not finite.")
-    return Measurement(correct=correct, losses=losses, spikes=spikes, near=nears)
+    return Measurement(
+        correct=correct,
+        losses=losses,
+        layer_spikes=layers,
+        stage_spikes=stages,
+        near=near,
+    )
+
+
+def _chunk(network: SpikingNetwork) -> int:
+    """Samples at once."""
+    shapes = network.blueprint.shapes.values()
+    entries = network.genes.time_steps * sum(math.prod(shape) for shape in shapes)
+    return max(1, min(CHUNK, _CHUNK_ENTRIES // entries))
 
 
 def working_metrics(
-    seen: Measurement, genes: Genes
+    seen: Measurement, blueprint: Blueprint, time_steps: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """What only a network that was not stopped as silent has, and standard errors.
 
@@ -94,7 +108,8 @@ def working_metrics(
 
     Args:
         seen: of at least two samples.
-        genes: of the measured network.
+        blueprint: of the measured network.
+        time_steps: T.
 
     Returns:
         ``accuracy`` and ``firing_rate`` (spikes of a neuron and step) in [0, 1],
@@ -104,17 +119,17 @@ def working_metrics(
     count = len(seen.correct)
     right = int(seen.correct.sum())
     loss = float(seen.losses.double().mean())
-    spikes = seen.spikes.double()
+    spikes = seen.layer_spikes.double()
     total = spikes.sum(1)
     per_sample = float(total.mean())
     metrics = {
         "accuracy": right / count,
         "loss": loss,
         "spikes_per_sample": per_sample,
-        "firing_rate": per_sample / (sum(genes.widths) * genes.time_steps),
+        "firing_rate": per_sample / (blueprint.neurons * time_steps),
         **{
-            f"spikes_per_sample.{k}": float(stage.mean())
-            for k, stage in enumerate(spikes.T, 1)
+            f"spikes_per_sample.{k}": float(layer.mean())
+            for k, layer in enumerate(spikes.T, 1)
         },
     }
     smoothed = (right + 0.5) / (count + 1)

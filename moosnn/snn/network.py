@@ -1,25 +1,43 @@
-"""A plain spiking network: layers of spiking neurons and a read-out that never spikes.
+"""A spiking network: the nodes of a blueprint with weights.
 
-Knows: how genes become connections and neurons, and what flows through them.
-Must not know: data sets, learning, silence, search.
+Knows: how nodes become modules, and what flows through them. Must not know: data sets,
+learning, silence, search, which architecture the blueprint was drawn by.
 
-The read-out's membrane is its input current at each step, and the logits are its mean
-over time. The read-out is linear, so that mean is the read-out of the mean spikes: the
-same value for a T-th of the work. Each spiking layer is a *stage*: every path from the
-input to the read-out crosses it.
+Where nothing is fed back, a node runs over all time steps at once. Nodes on a loop
+through a `Delay` run together, step by step. There is no state between two calls.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moosnn.snn.genes import Genes
-from moosnn.snn.neuron import Neurons
+from moosnn.snn.blueprint import (
+    INPUT,
+    Blueprint,
+    Conv,
+    Delay,
+    Linear,
+    Mean,
+    Node,
+    Pool,
+    Shape,
+    Sum,
+)
+from moosnn.snn.blueprint import Neurons as NeuronGenes
+from moosnn.snn.genes import SPIKING_READOUTS, Genes
+from moosnn.snn.neuron import Neurons, State
+from moosnn.snn.readout import integrate, read
+from moosnn.snn.silence import nearness
+
+# Hears of every connection what went into it: (node, T x N x shape of its source).
+Tap = Callable[[Node, Tensor], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,103 +46,288 @@ class Activity:
 
     Attributes:
         logits: ``N x classes``.
-        spikes: of each stage, ``T x N x width``, each 0 or 1.
-        membranes: of each stage before reset, ``T x N x width``; no gradient.
+        outputs: the read-out's membrane at each step, ``T x N x classes``; ``None``
+            where the network did not need it.
+        spikes: of each layer of neurons, ``T x N x …``, each 0 or 1.
+        membranes: of each layer before reset, ``T x N x …``; no gradient.
+        thresholds: of each layer.
+        stages: the layers of each stage, as positions in the tuples above.
     """
 
     logits: Tensor
+    outputs: Tensor | None
     spikes: tuple[Tensor, ...]
     membranes: tuple[Tensor, ...]
+    thresholds: tuple[float, ...]
+    stages: tuple[tuple[int, ...], ...]
 
-    def spike_counts(self) -> Tensor:
-        """Spikes of each sample in each stage, ``N x stages``, differentiable."""
-        return torch.stack([s.sum((0, 2)) for s in self.spikes], dim=1)
+    def layer_counts(self) -> Tensor:
+        """Spikes of each sample in each layer, ``N x layers``, differentiable."""
+        return torch.stack(
+            [s.transpose(0, 1).flatten(1).sum(1) for s in self.spikes], 1
+        )
+
+    def stage_counts(self) -> Tensor:
+        """Spikes of each sample in each stage, ``N x stages``, no gradient."""
+        layers = self.layer_counts().detach()
+        return torch.stack([layers[:, list(s)].sum(1) for s in self.stages], dim=1)
+
+    def stage_nearness(self, alpha: int) -> Tensor:
+        """How near each sample came to its alpha-th spike in each stage.
+
+        Returns:
+            ``N x stages``, see `moosnn.snn.silence.nearness`.
+        """
+        columns = []
+        for stage in self.stages:
+            first = stage[0]
+            if len(stage) == 1:
+                entries, threshold = self.membranes[first], self.thresholds[first]
+            else:
+                ratios = [self.membranes[k] / self.thresholds[k] for k in stage]
+                entries, threshold = torch.cat([r.flatten(2) for r in ratios], 2), 1.0
+            columns.append(nearness(entries, threshold, alpha))
+        return torch.stack(columns, dim=1)
 
 
 class SpikingNetwork(nn.Module):
-    """Linear and spiking neurons for each layer, then a linear read-out.
+    """The network that some genes describe.
 
     Weights and biases start uniform in ``+-1 / sqrt(inputs)``, torch's own default,
     but drawn from ``generator``: the global generator is never touched.
 
     Args:
-        genes: widths, neuron types and their constants.
-        features: inputs of a step.
+        genes: architecture, neurons, coding and read-out.
+        shape: of a sample at one step, before coding.
         classes: outputs.
         generator: on the CPU.
+
+    Raises:
+        ConfigError: the architecture cannot take such samples.
     """
 
     def __init__(
-        self, genes: Genes, features: int, classes: int, generator: torch.Generator
+        self, genes: Genes, shape: Shape, classes: int, generator: torch.Generator
     ) -> None:
         super().__init__()
         self.genes = genes
-        sizes = (features, *genes.widths)
-        self.connections = nn.ModuleList(
-            _linear(inputs, outputs, generator) for inputs, outputs in pairwise(sizes)
+        self.blueprint = genes.blueprint(shape, classes)
+        self.parts = nn.ModuleDict()
+        for node in self.blueprint.nodes:
+            part = _part(node, self.blueprint, generator)
+            if part is not None:
+                self.parts[node.name] = part
+        names = [node.name for node in self.blueprint.layers]
+        self._stages = tuple(
+            tuple(names.index(n) for n in stage) for stage in self.blueprint.stages
         )
-        self.neurons = nn.ModuleList(
-            Neurons(
-                kind,
-                tau_mem_steps=genes.tau_mem_steps,
-                threshold=genes.threshold,
-                surrogate=genes.surrogate,
-                slope=genes.slope,
-            )
-            for kind in genes.neurons
-        )
-        self.readout = _linear(sizes[-1], classes, generator)
+        self._runs = runs(self.blueprint)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``N x classes`` logits of ``T x N x features`` inputs, from the membrane 0.
+        """``N x classes`` logits of ``T x N x …`` coded inputs, from rest.
 
         No state survives a call: equal batches give equal logits.
         """
         return self.observe(inputs).logits
 
-    def observe(self, inputs: Tensor) -> Activity:
-        """Run ``T x N x features`` inputs and keep what every stage did."""
-        spikes: list[Tensor] = []
-        membranes: list[Tensor] = []
-        flow = inputs
-        for connection, neurons in zip(self.connections, self.neurons, strict=True):
-            flow, membrane = neurons(_current(connection, flow))
-            spikes.append(flow)
-            membranes.append(membrane)
-        logits = self.readout(flow.mean(dim=0))
-        return Activity(logits=logits, spikes=tuple(spikes), membranes=tuple(membranes))
+    def observe(self, inputs: Tensor, tap: Tap | None = None) -> Activity:
+        """Run ``T x N x …`` coded inputs and keep what every layer did.
+
+        Args:
+            inputs: coded samples.
+            tap: hears what goes into every connection.
+        """
+        flow = _Flow(self, inputs, tap)
+        for run in self._runs:
+            if len(run) > 1 or isinstance(run[0].op, Delay):
+                flow.run_stepwise(run)
+            elif run[0] is not self.blueprint.output or not self._read_at_once():
+                flow.run(run[0])
+        logits, outputs = self._read(flow)
+        layers = self.blueprint.layers
+        return Activity(
+            logits=logits,
+            outputs=outputs,
+            spikes=tuple(flow.values[n.name] for n in layers),
+            membranes=tuple(flow.membranes[n.name] for n in layers),
+            thresholds=tuple(_neurons_of(n).threshold for n in layers),
+            stages=self._stages,
+        )
 
     def parameter_count(self) -> int:
         """Number of learnable scalars."""
         return sum(p.numel() for p in self.parameters())
 
+    def _read_at_once(self) -> bool:
+        """Whether the output is linear in time, so that reading the mean is enough."""
+        genes = self.genes
+        return (
+            genes.readout in ("mean", "sum")
+            and genes.tau_readout_steps == 1.0
+            and genes.loss != "tet"
+        )
 
-def predicted_parameters(genes: Genes, features: int, classes: int) -> int:
-    """`SpikingNetwork.parameter_count` without building the network.
+    def _read(self, flow: _Flow) -> tuple[Tensor, Tensor | None]:
+        output = self.blueprint.output
+        genes = self.genes
+        if self._read_at_once():
+            source = flow.values[output.sources[0]]
+            flow.tell(output, source)
+            logits: Tensor = self.parts[output.name](source.mean(0).flatten(1))
+            return logits * (len(source) if genes.readout == "sum" else 1), None
+        values = flow.values[output.name]
+        if genes.readout not in SPIKING_READOUTS:
+            values = integrate(values, genes.tau_readout_steps)
+        return read(values, genes.readout), values
 
-    Every connection has ``(inputs + 1) x outputs`` weights and biases, and a PLIF
-    layer one time constant.
+
+class _Flow:
+    """The values of one pass through a network.
+
+    Attributes:
+        values: of each node that was computed, ``T x N x shape``.
+        membranes: of each layer of neurons.
     """
-    sizes = (features, *genes.widths, classes)
-    linear = sum((i + 1) * o for i, o in pairwise(sizes))
-    return linear + genes.neurons.count("plif")
+
+    def __init__(
+        self, network: SpikingNetwork, inputs: Tensor, tap: Tap | None
+    ) -> None:
+        self.values: dict[str, Tensor] = {INPUT: inputs}
+        self.membranes: dict[str, Tensor] = {}
+        self._parts: Mapping[str, nn.Module] = dict(network.parts.items())
+        self._tap = tap
+
+    def tell(self, node: Node, source: Tensor) -> None:
+        """Let the tap hear what a connection reads."""
+        if self._tap is not None and isinstance(node.op, Linear | Conv):
+            self._tap(node, source)
+
+    def run(self, node: Node) -> None:
+        """Compute a node over all time steps."""
+        sources = [self.values[s] for s in node.sources]
+        if isinstance(node.op, NeuronGenes):
+            spikes, membrane = self._parts[node.name](sources[0])
+            self.values[node.name], self.membranes[node.name] = spikes, membrane
+            return
+        steps = len(sources[0])
+        if all(
+            s.stride(0) == 0 for s in sources
+        ):  # one step, repeated: compute it once
+            sources = [s[:1] for s in sources]
+        self.tell(node, sources[0])
+        value = self._apply(node, sources)
+        self.values[node.name] = value.expand(steps, *value.shape[1:])
+
+    def run_stepwise(self, nodes: Sequence[Node]) -> None:
+        """Compute nodes that depend on each other over time."""
+        inputs = self.values[INPUT]
+        now: dict[str, Tensor] = {}
+        states: dict[str, State] = {}
+        kept: dict[str, list[Tensor]] = {n.name: [] for n in nodes}
+        membranes: dict[str, list[Tensor]] = {}
+        for step in range(len(inputs)):
+            before, now = now, {}
+            for node in nodes:
+                if isinstance(node.op, Delay):
+                    zero = inputs.new_zeros(inputs.shape[1], *node.shape)
+                    now[node.name] = before.get(node.sources[0], zero)
+                    continue
+                sources = [
+                    now[s] if s in now else self.values[s][step] for s in node.sources
+                ]
+                if isinstance(node.op, NeuronGenes):
+                    part = self._parts[node.name]
+                    assert isinstance(part, Neurons)
+                    spikes, membrane, states[node.name] = part.step(
+                        sources[0], states.get(node.name, ())
+                    )
+                    now[node.name] = spikes
+                    membranes.setdefault(node.name, []).append(membrane)
+                else:
+                    lone = [s.unsqueeze(0) for s in sources]
+                    self.tell(node, lone[0])
+                    now[node.name] = self._apply(node, lone)[0]
+            for name, value in now.items():
+                kept[name].append(value)
+        self.values |= {name: torch.stack(steps) for name, steps in kept.items()}
+        self.membranes |= {n: torch.stack(steps) for n, steps in membranes.items()}
+
+    def _apply(self, node: Node, sources: Sequence[Tensor]) -> Tensor:
+        """A node without time of its own, on ``T x N x …``."""
+        flow = sources[0]
+        match node.op:
+            case Sum():
+                return torch.stack(list(sources)).sum(0)
+            case Mean():
+                return flow.mean((3, 4))
+            case Linear():
+                current: Tensor = self._parts[node.name](flow.flatten(2))
+                return current
+            case Conv():
+                images: Tensor = self._parts[node.name](flow.flatten(0, 1))
+            case Pool(kind=kind, kernel=kernel, stride=stride, padding=padding):
+                pool = F.max_pool2d if kind == "max" else F.avg_pool2d
+                images = pool(flow.flatten(0, 1), kernel, stride, padding)
+            case _:
+                raise TypeError(f"{node.name}: {node.op!r} is not computed here")
+        return images.unflatten(0, flow.shape[:2])
 
 
-def _current(connection: nn.Module, flow: Tensor) -> Tensor:
-    """The connection's output at each step; once for a view that repeats one step."""
-    if flow.stride(0) == 0:
-        once: Tensor = connection(flow[0])
-        return once.expand(len(flow), *once.shape)
-    current: Tensor = connection(flow)
-    return current
+def runs(blueprint: Blueprint) -> tuple[tuple[Node, ...], ...]:
+    """The nodes in order, those of a loop through time together.
+
+    A loop reaches from a `Delay` to the node that it reads; loops that overlap are one.
+
+    Returns:
+        Tuples of one node, or of all nodes of a loop.
+    """
+    position = {node.name: k for k, node in enumerate(blueprint.nodes)}
+    loop = list(range(len(position)))  # of each node: where its run begins
+    for start, node in enumerate(blueprint.nodes):
+        if isinstance(node.op, Delay):
+            end = position[node.sources[0]]
+            first = loop[start]
+            loop[first : end + 1] = [first] * (end + 1 - first)
+    grouped = groupby(zip(loop, blueprint.nodes, strict=True), key=lambda pair: pair[0])
+    return tuple(tuple(node for _, node in members) for _, members in grouped)
 
 
-def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    linear: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]  # torch
-        nn.Linear, inputs, outputs
-    )
+def _neurons_of(node: Node) -> NeuronGenes:
+    assert isinstance(node.op, NeuronGenes)
+    return node.op
+
+
+def _part(
+    node: Node, blueprint: Blueprint, generator: torch.Generator
+) -> nn.Module | None:
+    """The module of a node that has weights or neurons."""
+    match node.op:
+        case Linear(outputs=outputs, bias=bias):
+            inputs = math.prod(blueprint.shapes[node.sources[0]])
+            linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]  # torch
+            return _drawn(linear, inputs, generator)
+        case Conv(channels=channels, kernel=kernel, stride=stride):
+            inputs = blueprint.shapes[node.sources[0]][0]
+            conv = nn.utils.skip_init(  # type: ignore[no-untyped-call]  # torch
+                nn.Conv2d,
+                inputs,
+                channels,
+                kernel,
+                stride=stride,
+                padding=kernel // 2,
+                bias=False,
+            )
+            drawn = _drawn(conv, inputs * kernel**2, generator)
+            return nn.Sequential(drawn, nn.BatchNorm2d(channels))
+        case NeuronGenes():
+            return Neurons(node.op)
+        case _:
+            return None
+
+
+def _drawn(module: nn.Module, inputs: int, generator: torch.Generator) -> nn.Module:
     bound = 1.0 / math.sqrt(inputs)
     with torch.no_grad():
-        linear.weight.uniform_(-bound, bound, generator=generator)
-        linear.bias.uniform_(-bound, bound, generator=generator)
-    return linear
+        for parameter in module.parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
+    return module

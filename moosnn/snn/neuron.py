@@ -1,31 +1,29 @@
 """Spiking neurons: how a layer's input current becomes spikes, and its gradient.
 
-Knows: IF, LIF and PLIF neurons over a whole sequence, and surrogate derivatives.
-Must not know: connections, data, training, silence.
+Knows: all neuron types, over a whole sequence and step by step. Must not know:
+connections, data, training, silence.
 
-One step, for each neuron, with V[-1] = 0::
+X is the input current, theta the threshold, S the spikes, H the membrane before reset
+and V after it; everything starts at 0. After a spike V is 0, which is not
+differentiated. A neuron spikes when H reaches theta.
 
-    H[t] = a V[t-1] + X[t]         charge: membrane before reset
-    S[t] = 1 if H[t] >= theta      fire
-    V[t] = H[t] (1 - S[t])         hard reset to 0
+=========== ========================================================================
+if          H[t] = V[t-1] + X[t]
+lif         H[t] = (1 - 1/tau) V[t-1] + X[t]
+plif        as lif with 1/tau = sigmoid(w), w learned (Fang et al. 2021, eq. 11)
+klif        H[t] = relu(k ((1 - 1/tau) V[t-1] + X[t])), k learned (Jiang & Zhang 2023)
+cuba        lif of the current I[t] = (1 - 1/tau_syn) I[t-1] + X[t]
+alif        lif whose threshold is theta (1 + b A[t]), A[t+1] = (1 - 1/tau_adapt) A[t]
+            + S[t] (Bellec et al. 2020, eqs. 8 and 9, with a hard reset)
+izhikevich  H[t] = V + (V (V - 0.8 theta) / theta - W) / tau + X[t], a parabola instead
+            of a leak (Izhikevich 2003, in units of theta); W[t+1] = W[t] + (0.2 V[t] -
+            W[t]) / tau_adapt + b theta S[t]
+=========== ========================================================================
 
-``X`` is the input current and ``theta`` the threshold. The decay ``a`` is 1 for IF,
-``1 - 1 / tau`` for LIF, and for PLIF ``1 - sigmoid(w)`` with one learnable ``w`` a
-layer (Fang et al. 2021, "Incorporating Learnable Membrane Time Constant", eq. 11). The
-current is *not* scaled by ``1 / tau``: a threshold means the same for every neuron
-type and time constant.
-
-Backwards, with the surrogate derivative ``g`` at ``H[t] - theta`` in place of the
-step's derivative, and the reset not differentiated (Zenke & Vogels 2021, "The
-Remarkable Robustness of Surrogate Gradient Learning", found that this trains better)::
-
-    dX[t] = dH[t] = g[t] dS[t] + a (1 - S[t]) dH[t+1]
-    da = sum over t of dH[t] V[t-1]
-
-The function below is these lines for all neurons at once: ``g`` and ``a (1 - S)`` are
-computed for the whole sequence, and only the recursion is a loop. There is no state
-between two calls, hence nothing to reset. It equals spikingjelly's multi-step nodes
-(``decay_input=False, detach_reset=True, v_reset=0``) and is faster.
+``b`` is the gene ``adaptation``. The current is nowhere scaled by 1/tau: a threshold
+means the same for every neuron type and time constant. What is called *membrane* below
+is H, for alif less the rise of its threshold, so that a neuron spikes exactly when its
+membrane reaches theta.
 """
 
 from __future__ import annotations
@@ -36,160 +34,138 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moosnn.errors import ConfigError, nearest
-from moosnn.snn.genes import SURROGATES
+from moosnn.snn import blueprint
+from moosnn.snn.fused import fire, surrogate_derivative
+
+FUSED = ("if", "lif", "plif")
+PARABOLA_ZERO = 0.8  # of the threshold: above it a membrane rises by itself
+COUPLING = 0.2  # of the recovery variable to the membrane
+
+State = tuple[Tensor, ...]
 
 
-def surrogate_derivative(distance: Tensor, surrogate: str, slope: float) -> Tensor:
-    """What stands for the derivative of the step in the backward pass.
-
-    ============  ===========================================  =====================
-    atan          (k / 2) / (1 + (pi k x / 2)^2)               Fang et al. 2021
-    sigmoid       k s (1 - s), s = 1 / (1 + exp(-k x))         Neftci et al. 2019
-    fast_sigmoid  1 / (1 + k |x|)^2                            Zenke & Ganguli 2018
-    ============  ===========================================  =====================
-
-    The slope ``k`` narrows all three. (spikingjelly's ``SuperSpike(alpha)`` is
-    ``alpha / (1 + |x|)^2``: its ``alpha`` scales the height, and the two agree at 1.)
-
-    Args:
-        distance: membrane before reset minus threshold, any shape.
-        surrogate: one of `SURROGATES`.
-        slope: ``k > 0``.
-
-    Returns:
-        Same shape, > 0.
-
-    Raises:
-        ConfigError: an unknown surrogate.
-    """
-    match surrogate:
-        case "atan":
-            return (distance * (math.pi * slope / 2)).square_().add_(
-                1.0
-            ).reciprocal_() * (slope / 2)
-        case "sigmoid":
-            s = torch.sigmoid(distance * slope)
-            return s * (1.0 - s) * slope
-        case "fast_sigmoid":
-            return distance.abs().mul_(slope).add_(1.0).square_().reciprocal_()
-        case _:
-            known = nearest(surrogate, SURROGATES)
-            raise ConfigError(f"surrogate: got {surrogate!r}.{known}")
-
-
-class _Fire(torch.autograd.Function):
-    """The equations of the module docstring; differentiable once."""
+class _Spike(torch.autograd.Function):
+    """1 where the membrane reached the threshold; backwards the surrogate."""
 
     @staticmethod
-    def forward(  # noqa: PLR0917 -- torch passes by position
+    def forward(
         ctx: Any,  # noqa: ANN401 -- torch gives its context no public type
-        current: Tensor,
-        decay: Tensor,
-        threshold: float,
+        distance: Tensor,
         surrogate: str,
         slope: float,
-    ) -> tuple[Tensor, Tensor]:
-        membrane = torch.empty(
-            current.shape, dtype=current.dtype, device=current.device
-        )
-        after = torch.zeros_like(membrane[0])
-        for step, before in enumerate(membrane):
-            torch.addcmul(current[step], after, decay, out=before)
-            after = before.masked_fill(before >= threshold, 0.0)
-        spikes = (membrane >= threshold).to(current.dtype)
-        ctx.save_for_backward(membrane, spikes, decay)
-        ctx.shape_of_step = (threshold, surrogate, slope)
-        ctx.mark_non_differentiable(membrane)
-        ctx.set_materialize_grads(False)
-        return spikes, membrane
+    ) -> Tensor:
+        ctx.save_for_backward(distance)
+        ctx.shape_of_step = (surrogate, slope)
+        return (distance >= 0).to(distance.dtype)
 
     @staticmethod
     def backward(
         ctx: Any,  # noqa: ANN401 -- torch gives its context no public type
-        *grads: Tensor | None,
-    ) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        if grads[0] is None:
-            return None, None, None, None, None
-        membrane, spikes, decay = ctx.saved_tensors
-        threshold, surrogate, slope = ctx.shape_of_step
-        silent = 1.0 - spikes
-        carry = silent * decay
-        grad = surrogate_derivative(membrane - threshold, surrogate, slope)
-        grad *= grads[0]
-        for step in range(len(grad) - 2, -1, -1):
-            grad[step].addcmul_(carry[step], grad[step + 1])
-        grad_decay = None
-        if ctx.needs_input_grad[1]:
-            after = (membrane * silent)[:-1]
-            grad_decay = (grad[1:] * after).sum()
-        return grad, grad_decay, None, None, None
-
-
-def fire(
-    current: Tensor, decay: Tensor, threshold: float, surrogate: str, slope: float
-) -> tuple[Tensor, Tensor]:
-    """Run a layer of neurons over a whole sequence from the membrane 0.
-
-    Args:
-        current: ``T x N x C`` input current X.
-        decay: no dimension; the share ``a`` of the membrane kept from step to step, in
-            [0, 1]; may be learnable.
-        threshold: theta > 0, in units of the current.
-        surrogate: one of `SURROGATES`.
-        slope: of the surrogate, > 0.
-
-    Returns:
-        ``T x N x C`` spikes, each 0 or 1, differentiable once; and the ``T x N x C``
-        membrane before reset H, through which no gradient flows.
-    """
-    result = _Fire.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        current, decay, threshold, surrogate, slope
-    )
-    spikes, membrane = result
-    return spikes, membrane
+        *grads: Tensor,
+    ) -> tuple[Tensor, None, None]:
+        (distance,) = ctx.saved_tensors
+        return grads[0] * surrogate_derivative(distance, *ctx.shape_of_step), None, None
 
 
 class Neurons(nn.Module):
     """One layer of equal neurons, without state between calls.
 
     Attributes:
-        kind: ``"if"``, ``"lif"`` or ``"plif"``.
-        tau_mem_steps: time constant at the start, in steps, > 1; not used by IF.
-        threshold: > 0.
-        surrogate: one of `SURROGATES`.
-        slope: of the surrogate.
+        genes: type and constants.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        *,
-        tau_mem_steps: float,
-        threshold: float,
-        surrogate: str,
-        slope: float,
-    ) -> None:
+    def __init__(self, genes: blueprint.Neurons) -> None:
         super().__init__()
-        self.kind = kind
-        self.threshold = threshold
-        self.surrogate = surrogate
-        self.slope = slope
-        if kind == "plif":  # 1 / tau = sigmoid(w)
-            w = torch.tensor(-math.log(tau_mem_steps - 1.0))
+        self.genes = genes
+        if genes.kind == "plif":  # 1 / tau = sigmoid(w)
+            w = torch.tensor(-math.log(genes.tau_mem_steps - 1.0))
             self.w = nn.Parameter(w)
-        else:
-            decay = 1.0 if kind == "if" else 1.0 - 1.0 / tau_mem_steps
-            self.register_buffer("constant", torch.tensor(decay), persistent=False)
+            return
+        if genes.kind == "klif":
+            self.k = nn.Parameter(torch.tensor(1.0))
+        leak = 0.0 if genes.kind == "if" else 1.0 / genes.tau_mem_steps
+        self.register_buffer("constant", torch.tensor(1.0 - leak), persistent=False)
 
     @property
     def decay(self) -> Tensor:
         """The share of the membrane kept from step to step, without dimension."""
-        if self.kind == "plif":
+        if self.genes.kind == "plif":
             return 1.0 - torch.sigmoid(self.w)
         constant: Tensor = self.get_buffer("constant")
         return constant
 
     def forward(self, current: Tensor) -> tuple[Tensor, Tensor]:
-        """Spikes and membrane before reset of ``T x N x C`` currents, as `fire`."""
-        return fire(current, self.decay, self.threshold, self.surrogate, self.slope)
+        """Run a whole sequence from rest.
+
+        Args:
+            current: ``T x N x …`` input current.
+
+        Returns:
+            Spikes, each 0 or 1 and differentiable once; and the membrane, through
+            which no gradient flows. Both of the shape of ``current``.
+        """
+        genes = self.genes
+        if genes.kind in FUSED:
+            return fire(
+                current, self.decay, genes.threshold, genes.surrogate, genes.slope
+            )
+        state: State = ()
+        steps: list[tuple[Tensor, Tensor]] = []
+        for step in current:
+            spikes, membrane, state = self.step(step, state)
+            steps.append((spikes, membrane))
+        spikes, membrane = (torch.stack(c) for c in zip(*steps, strict=True))
+        return spikes, membrane
+
+    def step(self, current: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """One step.
+
+        Args:
+            current: ``N x …``.
+            state: what the step before gave; ``()`` = at rest.
+
+        Returns:
+            Spikes, membrane (no gradient) and the new state.
+        """
+        rest = torch.zeros_like(current)
+        membrane, slow = self._charge(current, state or (rest, rest))
+        distance = membrane - self.genes.threshold
+        if self.genes.kind == "alif":
+            distance = distance - self._rise(slow)
+        surrogate, slope = self.genes.surrogate, self.genes.slope
+        spikes = _Spike.apply(distance, surrogate, slope)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        after = membrane * (1.0 - spikes.detach())
+        seen = (distance + self.genes.threshold).detach()
+        return spikes, seen, (after, self._adapted(slow, after, spikes))
+
+    def _charge(self, current: Tensor, state: State) -> tuple[Tensor, Tensor]:
+        """The membrane before reset, and the second variable the spike depends on."""
+        before, slow = state
+        match self.genes.kind:
+            case "klif":
+                return torch.relu(self.k * (self.decay * before + current)), slow
+            case "cuba":
+                slow = (1.0 - 1.0 / self.genes.tau_syn_steps) * slow + current
+                return self.decay * before + slow, slow
+            case "izhikevich":
+                theta = self.genes.threshold
+                # Below -theta the parabola would turn inhibition into a spike.
+                v = before.clamp(min=-theta)
+                drift = v * (v - PARABOLA_ZERO * theta) / theta - slow
+                return v + drift / self.genes.tau_mem_steps + current, slow
+            case _:
+                return self.decay * before + current, slow
+
+    def _rise(self, adapted: Tensor) -> Tensor:
+        return self.genes.adaptation * self.genes.threshold * adapted
+
+    def _adapted(self, slow: Tensor, after: Tensor, spikes: Tensor) -> Tensor:
+        """The second variable after the step."""
+        leak = 1.0 / self.genes.tau_adapt_steps
+        match self.genes.kind:
+            case "alif":
+                return (1.0 - leak) * slow + spikes
+            case "izhikevich":
+                return slow + leak * (COUPLING * after - slow) + self._rise(spikes)
+            case _:
+                return slow

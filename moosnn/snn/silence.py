@@ -89,7 +89,7 @@ def nearness(membrane: Tensor, threshold: float, alpha: int) -> Tensor:
     alpha-th largest over neurons would not exist in a stage of fewer neurons.)
 
     Args:
-        membrane: ``T x N x C`` before reset.
+        membrane: ``T x N x …`` before reset.
         threshold: > 0.
         alpha: >= 1.
 
@@ -166,14 +166,26 @@ def silent_fractions(spikes: Tensor, alpha: int) -> Tensor:
     return (spikes < alpha).sum(0).double() / len(spikes)
 
 
+class Seen(Protocol):
+    """What a batch made a network do, as far as silence goes."""
+
+    def stage_counts(self) -> Tensor:
+        """Spikes of each sample in each stage, ``n x stages``."""
+        ...
+
+    def stage_nearness(self, alpha: int) -> Tensor:
+        """See `nearness`, ``n x stages``."""
+        ...
+
+
 class Watch(Protocol):
     """A rule that says when a training will stay silent."""
 
-    def update(self, spikes: Tensor) -> bool:
+    def update(self, seen: Seen) -> bool:
         """Hear of one more update.
 
         Args:
-            spikes: ``n x stages`` counts of the batch.
+            seen: of the batch.
 
         Returns:
             True: stop, the network is silent.
@@ -198,8 +210,9 @@ class SilenceWatch:
         self._updates = 0
         self._dead: deque[bool] = deque(maxlen=DEAD_BATCHES)
 
-    def update(self, spikes: Tensor) -> bool:
+    def update(self, seen: Seen) -> bool:
         """See `Watch`."""
+        spikes = seen.stage_counts()
         fractions = silent_fractions(self._edge.judged(spikes), self._edge.alpha)
         # Never stricter than the constraint: what it allows is not dead.
         dead = max(ALWAYS_SILENT, self._edge.beta)

@@ -6,12 +6,13 @@ A trained network is usable without a search or a study::
 
     from moosnn.snn.weights import load_network
     network, preprocess = load_network("runs/nas/trials/000017/1")
-    logits = network(preprocess(images))          # images: N x 64 pixels, 0 to 16
+    logits = network(preprocess(images))          # images: N x 8 x 8 pixels, 0 to 16
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +25,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from moosnn.errors import ConfigError, StudyFolderError
+from moosnn.snn.blueprint import Shape
 from moosnn.snn.coding import encode
 from moosnn.snn.genes import Genes
 from moosnn.snn.network import SpikingNetwork
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,53 +40,59 @@ class Preprocessing:
     """Raw samples to a network's input.
 
     Attributes:
-        features: of one sample.
+        shape: of one step of a sample.
         classes: of the network.
         input_max: the raw value that becomes the intensity 1.
-        coding: see `moosnn.snn.coding.encode`.
-        time_steps: T.
+        genes: coding and number of time steps, see `moosnn.snn.coding.encode`.
     """
 
-    features: int
+    shape: Shape
     classes: int
     input_max: float
-    coding: str
-    time_steps: int
+    genes: Genes
+
+    @property
+    def sample_shape(self) -> Shape:
+        """The shape of a sample: of frames, the time steps first."""
+        frames = self.genes.coding == "frames"
+        return (self.genes.time_steps, *self.shape) if frames else self.shape
 
     def __call__(
         self,
         raw: Any,  # noqa: ANN401 -- whatever torch.as_tensor takes
         seed: int = 0,
     ) -> Tensor:
-        """Scale, flatten and code raw samples.
+        """Scale, shape and code raw samples.
 
         Args:
-            raw: ``N x features`` or ``N x height x width`` values from 0 to
-                ``input_max``, a tensor, an array or nested lists.
-            seed: of the rate code; the others do not use it.
+            raw: ``N`` samples, each with as many values as `sample_shape`, from 0 to
+                ``input_max``: a tensor, an array or nested lists.
+            seed: of the rate and population code; the others do not use it.
 
         Returns:
-            ``T x N x features`` float32.
+            ``T x N x coded shape`` float32.
 
         Raises:
-            ConfigError: another shape.
+            ConfigError: another number of values.
         """
         samples = torch.as_tensor(raw, dtype=torch.float32)
-        if samples.ndim < 2 or samples[0].numel() != self.features:
+        if samples.ndim < 2 or samples[0].numel() != math.prod(self.sample_shape):
             raise ConfigError(
-                f"raw samples: expected N x {self.features}, got "
+                "raw samples: expected N x "
+                f"{' x '.join(map(str, self.sample_shape))}, got "
                 f"{' x '.join(map(str, samples.shape))}."
             )
-        intensities = (samples.flatten(1) / self.input_max).clamp(0.0, 1.0)
-        generator = torch.Generator().manual_seed(seed)
-        return encode(intensities, self.coding, self.time_steps, generator)
+        scaled = samples.reshape(-1, *self.sample_shape) / self.input_max
+        if self.genes.coding != "frames":
+            scaled = scaled.clamp(0.0, 1.0)
+        return encode(scaled, self.genes, torch.Generator().manual_seed(seed))
 
 
 def save_network(
     folder: Path,
     network: SpikingNetwork,
     *,
-    features: int,
+    shape: Shape,
     classes: int,
     input_max: float,
     metadata: Mapping[str, Any],
@@ -94,7 +102,7 @@ def save_network(
     Args:
         folder: existing.
         network: any device.
-        features: inputs of one sample.
+        shape: of one step of a sample.
         classes: outputs.
         input_max: the raw value that becomes the intensity 1.
         metadata: JSON values for people, e.g. the trial's number.
@@ -106,7 +114,7 @@ def save_network(
     description = {
         "format": FORMAT,
         "genes": network.genes.to_json(),
-        "features": features,
+        "shape": list(shape),
         "classes": classes,
         "input_max": input_max,
         "metadata": dict(metadata),
@@ -124,7 +132,7 @@ def load_network(folder: Path | str) -> tuple[SpikingNetwork, Preprocessing]:
         folder: where `save_network` wrote.
 
     Returns:
-        The network, from ``T x N x features`` inputs to ``N x classes`` logits; and
+        The network, from ``T x N x …`` coded inputs to ``N x classes`` logits; and
         what makes such inputs of raw samples.
 
     Raises:
@@ -133,19 +141,18 @@ def load_network(folder: Path | str) -> tuple[SpikingNetwork, Preprocessing]:
     folder = Path(folder)
     description = _description(folder / DESCRIPTION)
     try:
-        genes = Genes.from_json(description["genes"])
+        genes = Genes.from_params(description["genes"])
         preprocessing = Preprocessing(
-            features=int(description["features"]),
+            shape=tuple(int(size) for size in description["shape"]),
             classes=int(description["classes"]),
             input_max=float(description["input_max"]),
-            coding=genes.coding,
-            time_steps=genes.time_steps,
+            genes=genes,
+        )
+        network = SpikingNetwork(
+            genes, preprocessing.shape, preprocessing.classes, torch.Generator()
         )
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise StudyFolderError(f"{folder / DESCRIPTION}: {error!s}") from error
-    network = SpikingNetwork(
-        genes, preprocessing.features, preprocessing.classes, torch.Generator()
-    )
     path = folder / WEIGHTS
     try:
         network.load_state_dict(load_file(path))

@@ -111,6 +111,9 @@ class AnalyticTask:
     def check(self, params: Params) -> None:
         """A formula takes any number."""
 
+    def refusal(self, params: Params) -> str | None:
+        """A formula takes any point."""
+
     def fingerprint(self) -> Mapping[str, str]:
         """Nothing: a formula depends on the config only."""
         return {}

@@ -19,6 +19,14 @@ class Context(Protocol):
         ...
 
     @property
+    def cache(self) -> Path:
+        """A folder that all trials of the study share; it may be absent or deleted.
+
+        Several processes use it at once: files appear whole, by a rename.
+        """
+        ...
+
+    @property
     def attempt(self) -> int:
         """The attempt's number, from 1."""
         ...
@@ -58,6 +66,14 @@ class Task(Protocol):
 
         Raises:
             ConfigError: with the parameter and what was expected.
+        """
+        ...
+
+    def refusal(self, params: Params) -> str | None:
+        """Why a point must not be tried although each of its values may, or ``None``.
+
+        Asked of every point before it is proposed, so it is fast: an architecture
+        that is too large, or whose parts do not fit together.
         """
         ...
 

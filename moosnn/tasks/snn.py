@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from moosnn.errors import ConfigError, nearest
-from moosnn.snn.data import Dataset, Split, check_dataset, load_dataset
-from moosnn.snn.genes import DEFAULTS, MAX_DEPTH, NAMES, Genes
-from moosnn.snn.silence import Edge, Silence, SilenceWatch, silence_of
+from moosnn.errors import ArchitectureError, ConfigError, nearest
+from moosnn.snn.blueprint import Blueprint
+from moosnn.snn.data import Dataset, DataSource
+from moosnn.snn.data.digits import Digits
+from moosnn.snn.genes import DEFAULTS, NAMES, Genes
+from moosnn.snn.silence import Edge, Silence, Watch, silence_of
+from moosnn.snn.stopping import watch_named
 from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
 from moosnn.trial import Evaluation, Proposal
@@ -27,11 +30,12 @@ if TYPE_CHECKING:
 
     from moosnn.snn.learning.bptt import Fit
     from moosnn.snn.network import SpikingNetwork
+    from moosnn.snn.samples import Samples
 
 # One stream of random numbers for each purpose, so that none shifts another.
 _WEIGHTS, _TRAINING, _MEASURING = range(3)
 
-_STAGES = tuple(range(1, MAX_DEPTH + 1))
+_LAYERS = tuple(range(1, 33))  # more than any architecture has
 _METRICS = (
     "accuracy",
     "loss",
@@ -42,8 +46,8 @@ _METRICS = (
     "work_saved",
     "parameters",
     "time_steps",
-    *(f"spikes_per_sample.{k}" for k in _STAGES),
-    *(f"silent_fraction.{k}" for k in _STAGES),
+    *(f"spikes_per_sample.{k}" for k in _LAYERS),
+    *(f"silent_fraction.{k}" for k in _LAYERS),
 )
 
 
@@ -51,14 +55,19 @@ class SnnTask:
     """Trains by surrogate gradients and measures on real data.
 
     Args:
-        data: name of a data set; ``"digits"`` ships with scikit-learn.
-        split_seed: of train, validation and test; no study's seed changes it.
+        data: where samples come from; ``None`` = the digits that ship with
+            scikit-learn.
         fixed: values of parameters that the space does not search. What neither names
             has the value of `moosnn.snn.genes.DEFAULTS`.
         alpha: spikes below which a sample is silent in a stage, >= 1.
         beta: the share of silent samples that is still feasible, in [0, 1).
-        min_updates: a training is not stopped as silent before, >= 0.
         stages: ``"all"``, or ``"last"`` = silence is judged before the read-out only.
+        stop: the rule that ends a silent training early, see `moosnn.snn.stopping`.
+        min_updates: a training is not stopped as silent before, >= 0; ``None`` = the
+            rule's own number.
+        max_parameters: larger networks are not tried; ``None`` = no limit.
+        max_dense_ops: networks of more multiply-accumulates a sample, if every
+            activation were nonzero, are not tried; ``None`` = no limit.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:0"``, … or ``"auto"``.
         threads: of torch, >= 1; ``None`` = as many as the executor gave the trial.
             Equal seeds give equal bits with equal threads.
@@ -73,43 +82,98 @@ class SnnTask:
     def __init__(
         self,
         *,
-        data: str = "digits",
-        split_seed: int = 0,
+        data: DataSource | None = None,
         fixed: Mapping[str, Value] | None = None,
         alpha: int = 1,
         beta: float = 0.10,
-        min_updates: int = 100,
         stages: str = "all",
+        stop: str = "drive",
+        min_updates: int | None = None,
+        max_parameters: int | None = None,
+        max_dense_ops: int | None = None,
         device: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        check_dataset(data)
-        _require_at_least("split_seed", split_seed, 0)
-        _require_at_least("min_updates", min_updates, 0)
-        _require_at_least("threads", 1 if threads is None else threads, 1)
+        for name, value, low in (
+            ("min_updates", min_updates, 0),
+            ("max_parameters", max_parameters, 1),
+            ("max_dense_ops", max_dense_ops, 1),
+            ("threads", threads, 1),
+        ):
+            if value is not None:
+                _require_at_least(name, value, low)
         kinds = ("auto", "cpu", "cuda")
         if device.partition(":")[0] not in kinds:
             raise ConfigError(f"device: got {device!r}.{nearest(device, kinds)}")
-        self._data = data
-        self._split_seed = split_seed
+        self._source: DataSource = Digits() if data is None else data
         self._fixed = dict(fixed or {})
         self._edge = Edge(alpha=alpha, beta=beta, stages=stages)
+        self._stop = stop
         self._min_updates = min_updates
+        self._limits = {"parameters": max_parameters, "dense_ops": max_dense_ops}
         self._device = device
         self._threads = threads
-        self.check({})  # a bad value shows up now
+        self._watch(planned=1, samples=1)  # a bad value shows up now
+        with suppress(ArchitectureError):
+            Genes.from_params({**DEFAULTS, **self._fixed})
 
     def check(self, params: Params) -> None:
-        """Refuse values that no network has.
+        """Refuse values that no network has, or none on these data.
 
         Raises:
             ConfigError: with the nearest or the range.
+            DataError: the data are not there.
         """
-        Genes.from_params({**DEFAULTS, **self._fixed, **params})
+        with suppress(ArchitectureError):  # other values may fit together
+            self._plan(params)
+
+    def refusal(self, params: Params) -> str | None:
+        """Why a point makes no network, or one that is too large; else ``None``."""
+        try:
+            genes, blueprint = self._plan(params)
+        except ArchitectureError as error:
+            return str(error)
+        found = {
+            "parameters": blueprint.parameters,
+            "dense_ops": blueprint.dense_ops(
+                genes.time_steps, constant_input=genes.coding == "direct"
+            ),
+        }
+        for name, most in self._limits.items():
+            if most is not None and found[name] > most:
+                return f"{found[name]:,} {name}, more than task.max_{name}={most:,}"
+        return None
 
     def fingerprint(self) -> Mapping[str, str]:
         """The sha256 of the data and its splits."""
-        return {"data": self._load().fingerprint}
+        return {"data": self._source.fingerprint()}
+
+    def _plan(self, params: Params) -> tuple[Genes, Blueprint]:
+        """A point's genes and network on these data."""
+        description = self._source.describe()
+        coding: dict[str, Value] = {"coding": "frames"} if description.frames else {}
+        genes = Genes.from_params({**DEFAULTS, **coding, **self._fixed, **params})
+        if (genes.coding == "frames") != description.frames:
+            samples, fit = (
+                ("frames of events", "coding=frames")
+                if description.frames
+                else ("images", "another coding")
+            )
+            raise ConfigError(
+                f"coding: samples of {description.name} are {samples}, which take "
+                f"{fit}, got {genes.coding!r}; take it out of the space "
+                "(~space.coding) or set task.fixed.coding."
+            )
+        return genes, genes.blueprint(description.shape, description.classes)
+
+    def _watch(self, *, planned: int, samples: int) -> Watch:
+        return watch_named(
+            self._stop,
+            self._edge,
+            min_updates=self._min_updates,
+            planned_updates=planned,
+            samples_per_epoch=samples,
+        )
 
     def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
         """Train on the train split and measure on the validation split.
@@ -123,7 +187,7 @@ class SnnTask:
             ConfigError: a parameter that no network has.
         """
         with _torch_threads(self._threads):
-            return self._run(proposal, context, self._load().validation, "validation")
+            return self._run(proposal, context, "validation")
 
     def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
         """Train with the proposal's seed and measure once on the test split.
@@ -131,42 +195,40 @@ class SnnTask:
         Raises as `evaluate`.
         """
         with _torch_threads(self._threads):
-            return self._run(proposal, context, self._load().test, "test")
+            return self._run(proposal, context, "test")
 
-    def _load(self) -> Dataset:
-        return load_dataset(self._data, self._split_seed)
-
-    def _run(
-        self, proposal: Proposal, context: Context, split: Split, name: str
-    ) -> Evaluation:
-
-        from moosnn.snn.learning.bptt import fit
+    def _run(self, proposal: Proposal, context: Context, name: str) -> Evaluation:
+        from moosnn.snn.learning.bptt import fit, planned_updates
         from moosnn.snn.network import SpikingNetwork
+        from moosnn.snn.samples import Samples
 
         start = time.perf_counter()
         device = self._torch_device()
-        genes = Genes.from_params({**DEFAULTS, **self._fixed, **proposal.params})
-        data = self._load()
+        genes, _ = self._plan(proposal.params)
+        data = self._source.load(genes.time_steps, context.cache)
         seed = proposal.seed
         network = SpikingNetwork(
-            genes, data.features, data.classes, _generator(seed, _WEIGHTS)
+            genes,
+            data.description.shape,
+            data.description.classes,
+            _generator(seed, _WEIGHTS),
         ).to(device)
-        inputs, labels = _tensors(data.train, device)
+        train = Samples.of(data.train, data.input_max, device)
+        planned = planned_updates(len(train), genes.batch_size, genes.epochs)
         result = fit(
             network,
-            inputs,
-            labels,
+            train,
             generator=_generator(seed, _TRAINING),
-            watch=SilenceWatch(self._edge, self._min_updates),
+            watch=self._watch(planned=planned, samples=len(train)),
             on_epoch=context.report,
         )
         if result.stopped == "silent":
-            recent = result.recent.to(device)
-            inputs, labels, name = inputs[recent], labels[recent], "train"
+            name, samples = "train", train.only(result.recent)
         else:
-            inputs, labels = _tensors(split, device)
-        metrics, sems = self._measured(network, inputs, labels, seed, result)
-        self._save(context, network, proposal, name, result.stopped)
+            split = data.test if name == "test" else data.validation
+            samples = Samples.of(split, data.input_max, device)
+        metrics, sems = self._measured(network, samples, seed, result)
+        self._save(context, network, data, proposal, name, result.stopped)
         return Evaluation(
             metrics=metrics,
             sems=sems,
@@ -176,37 +238,33 @@ class SnnTask:
         )
 
     def _measured(
-        self,
-        network: SpikingNetwork,
-        inputs: torch.Tensor,
-        labels: torch.Tensor,
-        seed: int,
-        result: Fit,
+        self, network: SpikingNetwork, samples: Samples, seed: int, result: Fit
     ) -> tuple[dict[str, float], dict[str, float]]:
         from moosnn.snn.measure import measure, working_metrics
 
+        genes, blueprint = network.genes, network.blueprint
         seen = measure(
             network,
-            inputs,
-            labels,
+            samples,
             alpha=self._edge.alpha,
             generator=_generator(seed, _MEASURING),
         )
         metrics = {
-            **_silence_metrics(silence_of(seen.spikes, seen.near, self._edge)),
+            **_silence_metrics(silence_of(seen.stage_spikes, seen.near, self._edge)),
             "work_saved": result.work_saved,
-            "parameters": float(network.parameter_count()),
-            "time_steps": float(network.genes.time_steps),
+            "parameters": float(blueprint.parameters),
+            "time_steps": float(genes.time_steps),
         }
         if result.stopped == "silent":
             return metrics, {}
-        working, sems = working_metrics(seen, network.genes)
+        working, sems = working_metrics(seen, blueprint, genes.time_steps)
         return {**metrics, **working}, sems
 
     def _save(
         self,
         context: Context,
         network: SpikingNetwork,
+        data: Dataset,
         proposal: Proposal,
         measured_on: str,
         stopped: str | None,
@@ -214,19 +272,18 @@ class SnnTask:
         from moosnn import __version__
         from moosnn.snn.weights import save_network
 
-        data = self._load()
         save_network(
             context.workdir,
             network,
-            features=data.features,
-            classes=data.classes,
+            shape=data.description.shape,
+            classes=data.description.classes,
             input_max=data.input_max,
             metadata={
                 "moosnn": __version__,
                 "number": proposal.number,
                 "seed": proposal.seed,
-                "data": data.name,
-                "data_sha256": data.fingerprint,
+                "data": data.description.name,
+                "data_sha256": self._source.fingerprint(),
                 "measured_on": measured_on,
                 "stopped": stopped,
             },
@@ -274,16 +331,6 @@ def _generator(seed: int, purpose: int) -> torch.Generator:
 
     state = np.random.SeedSequence((seed, purpose)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
-
-
-def _tensors(split: Split, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    # torch.tensor copies: torch cannot share arrays that are read-only.
-    return (
-        torch.tensor(split.inputs, device=device),
-        torch.tensor(split.labels, device=device),
-    )
 
 
 def _silence_metrics(silence: Silence) -> dict[str, float]:

@@ -47,6 +47,8 @@ class ScriptedTask:
 
     def check(self, params: Params) -> None: ...
 
+    def refusal(self, params: Params) -> str | None: ...
+
     def fingerprint(self) -> Mapping[str, str]:
         return {}
 

@@ -36,6 +36,7 @@ class Context:
 
     def __init__(self, workdir, prune_at=None):
         self.workdir = workdir
+        self.cache = workdir / "cache"
         self.prune_at = prune_at
         self.heard = []
 

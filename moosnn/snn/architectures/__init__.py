@@ -1,0 +1,1 @@
+"""Families of architectures: each reads its genes and draws a blueprint."""

@@ -1,0 +1,366 @@
+"""A network before it is built: what its nodes are, their shapes, what they cost.
+
+Knows: operations, shapes, parameter counts, which neurons every path crosses.
+Must not know: torch, genes, data, how weights are found.
+
+A blueprint is a list of nodes in an order in which they can be computed. A node reads
+nodes before it; only a `Delay` reads one that comes later, as it was one time step
+earlier. Everything that can be known without a weight is known here, so that a network
+that is too large or cannot be is refused before anything is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from moosnn.errors import ConfigError
+
+Shape = tuple[int, ...]
+INPUT = "input"
+NEURONS = ("if", "lif", "plif", "alif", "cuba", "klif", "izhikevich")
+_LEARNABLE = ("plif", "klif")  # neuron types with one learnable scalar a layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """All inputs of a step to each output."""
+
+    outputs: int
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv:
+    """A square convolution, padded to keep the size at stride 1, and a batch norm."""
+
+    channels: int
+    kernel: int
+    stride: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """``kind`` is ``"max"`` or ``"average"``; windows beyond the border are padded."""
+
+    kind: str
+    kernel: int
+    stride: int
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """The mean over height and width."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """The sum of several nodes of one shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Another node, one time step ago; 0 at the first step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neurons:
+    """Spiking neurons, one for each entry of the shape.
+
+    Attributes:
+        kind: one of `NEURONS`.
+        tau_mem_steps: membrane time constant (of PLIF and KLIF: initial), > 1.
+        threshold: > 0.
+        surrogate: see `moosnn.snn.neuron.surrogate_derivative`.
+        slope: of the surrogate, > 0.
+        tau_syn_steps: time constant of the synaptic current of CUBA, > 1.
+        tau_adapt_steps: of the adaptation of ALIF and Izhikevich neurons, > 1.
+        adaptation: what a spike adds to it, in thresholds, >= 0.
+    """
+
+    kind: str
+    tau_mem_steps: float
+    threshold: float
+    surrogate: str
+    slope: float
+    tau_syn_steps: float
+    tau_adapt_steps: float
+    adaptation: float
+
+
+Op = Linear | Conv | Pool | Mean | Sum | Delay | Neurons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One operation.
+
+    Attributes:
+        name: unique, an identifier.
+        op: what it does.
+        sources: the nodes it reads; `INPUT` is the coded input.
+        shape: of what it gives at a step, without the batch.
+    """
+
+    name: str
+    op: Op
+    sources: tuple[str, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """All nodes of a network; the last one gives one number a class and step.
+
+    Attributes:
+        input_shape: of a step of the coded input.
+        nodes: in an order in which they can be computed.
+    """
+
+    input_shape: Shape
+    nodes: tuple[Node, ...]
+
+    @property
+    def output(self) -> Node:
+        """The node that is read out."""
+        return self.nodes[-1]
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """The shape of every node and of the input."""
+        return {INPUT: self.input_shape, **{n.name: n.shape for n in self.nodes}}
+
+    @cached_property
+    def layers(self) -> tuple[Node, ...]:
+        """The nodes that are spiking neurons, in order."""
+        return tuple(n for n in self.nodes if isinstance(n.op, Neurons))
+
+    @property
+    def neurons(self) -> int:
+        """How many spiking neurons there are."""
+        return sum(math.prod(n.shape) for n in self.layers)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of learnable scalars."""
+        return sum(self._parameters(node) for node in self.nodes)
+
+    def _parameters(self, node: Node) -> int:
+        match node.op:
+            case Linear(outputs=outputs, bias=bias):
+                return (math.prod(self.shapes[node.sources[0]]) + bias) * outputs
+            case Conv(channels=channels, kernel=kernel):
+                inputs = self.shapes[node.sources[0]][0]
+                return (inputs * kernel**2 + 2) * channels  # 2: the norm's scale, shift
+            case Neurons(kind=kind):
+                return int(kind in _LEARNABLE)
+            case _:
+                return 0
+
+    def dense_ops(self, time_steps: int, *, constant_input: bool) -> int:
+        """Multiply-accumulates of a sample if every activation were nonzero.
+
+        Biases, pooling and norms do not count (NeuroBench's definition; Yik et al.
+        2025).
+
+        Args:
+            time_steps: T >= 1.
+            constant_input: the input is the same at each step (direct coding), so
+                that a connection which only the input reaches works once.
+        """
+        constant = self.constant if constant_input else frozenset()
+        return sum(
+            self.dense_ops_a_step(node)
+            * (1 if set(node.sources) <= constant else time_steps)
+            for node in self.nodes
+        )
+
+    @cached_property
+    def constant(self) -> frozenset[str]:
+        """The nodes that do not change over time if the input does not."""
+        names = {INPUT}
+        for node in self.nodes:
+            if not isinstance(node.op, Neurons | Delay) and names >= {*node.sources}:
+                names.add(node.name)
+        return frozenset(names)
+
+    def dense_ops_a_step(self, node: Node) -> int:
+        """Multiply-accumulates of one node at one step with all activations nonzero."""
+        match node.op:
+            case Linear(outputs=outputs):
+                return math.prod(self.shapes[node.sources[0]]) * outputs
+            case Conv(channels=channels, kernel=kernel, stride=stride):
+                inputs, height, width = self.shapes[node.sources[0]]
+                taps = _taps(height, kernel, stride) * _taps(width, kernel, stride)
+                return inputs * channels * taps
+            case _:
+                return 0
+
+    def fan_out(self, layer: str) -> float:
+        """Synapses that a spike of a layer reaches on average, borders included."""
+        ends, reached = {layer}, 0.0
+        for node in self.nodes:
+            if not ends & {*node.sources}:
+                continue
+            if isinstance(node.op, Linear | Conv):
+                entries = math.prod(self.shapes[node.sources[0]])
+                reached += self.dense_ops_a_step(node) / entries
+            elif not isinstance(node.op, Neurons):
+                ends.add(node.name)
+        return reached
+
+    @cached_property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Sets of spiking neurons that every path from input to output crosses.
+
+        A node is such a place if the output cannot be reached without it; its stage
+        are the neurons whose spikes it carries: one layer, or, where spikes are added
+        to those of a skip connection, both.
+
+        Returns:
+            Names of layers; at least one stage in any network that spikes on all paths.
+        """
+        members = self._members()
+        found: dict[tuple[str, ...], None] = {}
+        for node in self.nodes:
+            carried = members.get(node.name, frozenset())
+            if carried and not self._reachable_without(node.name):
+                ordered = tuple(n.name for n in self.layers if n.name in carried)
+                found.setdefault(ordered)
+        return tuple(found)
+
+    def _members(self) -> dict[str, frozenset[str]]:
+        """The layers whose spikes a node carries, for nodes that carry only spikes."""
+        members: dict[str, frozenset[str]] = {}
+        for node in self.nodes:
+            if isinstance(node.op, Neurons):
+                members[node.name] = frozenset({node.name})
+            elif isinstance(node.op, Pool | Mean | Sum) and all(
+                s in members for s in node.sources
+            ):
+                members[node.name] = frozenset().union(
+                    *(members[s] for s in node.sources)
+                )
+        return members
+
+    def _reachable_without(self, removed: str) -> bool:
+        """Whether the output is reached from the input around a node, over time too."""
+        reached = {INPUT}
+        grown = True
+        while grown and self.output.name not in reached:
+            grown = False
+            for node in self.nodes:
+                if node.name not in reached | {removed} and reached & {*node.sources}:
+                    reached.add(node.name)
+                    grown = True
+        return self.output.name in reached
+
+
+def _taps(size: int, kernel: int, stride: int) -> int:
+    """Pairs of an output and an input in its window, along one axis."""
+    reach = kernel // 2
+    return sum(
+        min(centre + reach, size - 1) - max(centre - reach, 0) + 1
+        for centre in range(0, size, stride)
+    )
+
+
+class Draft:
+    """Collects the nodes of a blueprint. Every method adds one and gives its name.
+
+    Args:
+        input_shape: of a step of the coded input.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self._input_shape = input_shape
+        self._nodes: list[Node] = []
+        self._shapes: dict[str, Shape] = {INPUT: input_shape}
+        self._counts: dict[str, int] = {}
+
+    def shape(self, name: str) -> Shape:
+        """The shape of a node."""
+        return self._shapes[name]
+
+    def linear(self, source: str, outputs: int, *, bias: bool = True) -> str:
+        """All entries of ``source`` to ``outputs`` ones."""
+        return self._add(Linear(outputs=outputs, bias=bias), (source,), (outputs,))
+
+    def conv(self, source: str, channels: int, kernel: int, stride: int = 1) -> str:
+        """A convolution with batch norm.
+
+        Raises:
+            ConfigError: the source is no image.
+        """
+        _, height, width = self._image(source)
+        size = (-(-height // stride), -(-width // stride))
+        op = Conv(channels=channels, kernel=kernel, stride=stride)
+        return self._add(op, (source,), (channels, *size))
+
+    def halve(self, source: str) -> str:
+        """The largest of every 2 x 2; an image of one row or column stays as it is.
+
+        The maximum of spikes is a spike, so what follows still adds and never
+        multiplies.
+        """
+        channels, height, width = self._image(source)
+        if min(height, width) < 2:
+            return source
+        op = Pool(kind="max", kernel=2, stride=2)
+        return self._add(op, (source,), (channels, height // 2, width // 2))
+
+    def smooth(self, source: str) -> str:
+        """The average of every 3 x 3, padded with 0."""
+        op = Pool(kind="average", kernel=3, stride=1, padding=1)
+        return self._add(op, (source,), self._image(source))
+
+    def mean(self, source: str) -> str:
+        """The mean over an image."""
+        return self._add(Mean(), (source,), self._image(source)[:1])
+
+    def sum(self, sources: Iterable[str]) -> str:
+        """The sum of nodes of one shape; of one node: itself."""
+        names = tuple(sources)
+        if len(names) == 1:
+            return names[0]
+        return self._add(Sum(), names, self._shapes[names[0]])
+
+    def neurons(self, current: str, neurons: Neurons) -> str:
+        """Spiking neurons driven by ``current``."""
+        return self._add(neurons, (current,), self._shapes[current])
+
+    def delay(self, shape: Shape) -> str:
+        """What a node that is added later gave one step ago; see `close`."""
+        return self._add(Delay(), (), shape)
+
+    def close(self, delay: str, source: str) -> None:
+        """Tell a delay which node it reads."""
+        index = next(i for i, n in enumerate(self._nodes) if n.name == delay)
+        node = self._nodes[index]
+        self._nodes[index] = Node(
+            name=delay, op=node.op, sources=(source,), shape=node.shape
+        )
+
+    def finished(self) -> Blueprint:
+        """The blueprint; its output is the node that was added last."""
+        return Blueprint(input_shape=self._input_shape, nodes=tuple(self._nodes))
+
+    def _image(self, source: str) -> tuple[int, int, int]:
+        shape = self._shapes[source]
+        if len(shape) != 3:
+            raise ConfigError(
+                "architecture: expected images of channels x height x width, got "
+                f"{' x '.join(map(str, shape))} inputs; use architecture=mlp."
+            )
+        return shape
+
+    def _add(self, op: Op, sources: tuple[str, ...], shape: Shape) -> str:
+        kind = type(op).__name__.lower()
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        name = f"{kind}_{self._counts[kind]}"
+        self._nodes.append(Node(name=name, op=op, sources=sources, shape=shape))
+        self._shapes[name] = shape
+        return name
