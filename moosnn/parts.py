@@ -6,7 +6,9 @@ Nothing is written.
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,7 @@ KEYS = (
     "study_dir",
 )
 STUDY_KEYS = ("budget", "confirm")
+_CHANCES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +176,26 @@ def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
             task.check(params)
         except ConfigError as error:
             raise ConfigError(f"space: {error}") from error
+    _require_a_point(problem.guarded(task.refusal))
+
+
+def _require_a_point(problem: Problem) -> None:
+    """Refuse a space of which nothing may be tried, as far as a thousand points tell.
+
+    Raises:
+        ConfigError: with the reason of one of them.
+    """
+    space = problem.space
+    generator = random.Random(0)
+    chance = (
+        space.decode([generator.random() for _ in space]) for _ in range(_CHANCES)
+    )
+    reason = None
+    for params in itertools.chain(_extremes(space), chance):
+        reason = problem.refusal(params)
+        if reason is None:
+            return
+    raise ConfigError(f"space: no point of it may be tried, e.g.: {reason}")
 
 
 def _extremes(space: Space) -> Iterator[Params]:

@@ -208,11 +208,12 @@ class Problem:
         Raises:
             ProblemError: with the nearest metric and those the task measures.
         """
+        whole = [name for name in measured if "." not in name]  # not a layer's own
         for metric in self.metrics:
             if metric not in measured:
                 raise ProblemError(
                     f"problem: the task does not measure {metric!r}."
-                    f"{nearest(metric, measured)}"
+                    f"{nearest(metric, whole)}"
                 )
 
     def check_evaluation(self, evaluation: Evaluation) -> str | None:

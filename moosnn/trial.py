@@ -144,6 +144,8 @@ class Evaluation:
         sems: standard errors of those metrics whose error is known, each >= 0.
         stopped: why the training ended early: ``None``, ``"silent"``, ``"pruned"``.
         seconds: wall-clock seconds of the evaluation, >= 0.
+        training_s: those of its training alone, without start-up and measuring;
+            ``None`` if the task does not tell.
         device: where it ran, e.g. ``"cpu"``.
 
     Raises:
@@ -157,6 +159,7 @@ class Evaluation:
     sems: Mapping[str, float] = field(default_factory=dict)
     stopped: str | None = None
     seconds: float = 0.0
+    training_s: float | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -172,6 +175,9 @@ class Evaluation:
                 )
         if not (is_number(self.seconds) and self.seconds >= 0):
             raise ValueError(f"seconds: expected a number >= 0, got {self.seconds!r}.")
+        alone = self.training_s
+        if alone is not None and not (is_number(alone) and alone >= 0):
+            raise ValueError(f"training_s: expected a number >= 0, got {alone!r}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Evaluation.from_json, (self.to_json(),))  # as a Proposal
@@ -183,6 +189,7 @@ class Evaluation:
             "sems": dict(self.sems),
             "stopped": self.stopped,
             "seconds": self.seconds,
+            "training_s": self.training_s,
             "device": self.device,
         }
 
@@ -194,6 +201,7 @@ class Evaluation:
             sems=raw.get("sems", {}),
             stopped=raw.get("stopped"),
             seconds=raw.get("seconds", 0.0),
+            training_s=raw.get("training_s"),
             device=raw.get("device", "cpu"),
         )
 

@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_journal_on_real_networks(tmp_path: Path) -
 
 def _timeless(raw: object) -> object:
     if isinstance(raw, dict):
-        drop = ("time", "seconds")
+        drop = ("time", "seconds", "training_s")
         return {k: _timeless(v) for k, v in raw.items() if k not in drop}
     return raw
 

@@ -27,6 +27,7 @@ EVALUATION = Evaluation(
     sems={"accuracy": 0.01},
     stopped="pruned",
     seconds=1.5,
+    training_s=1.25,
     device="cuda:0",
 )
 FAILURE = Failure(kind="lost", message="the worker is gone", log="trials/3/1/log")
@@ -140,6 +141,7 @@ def test_a_number_that_is_not_finite_is_divergence(field, number):
         ({"seconds": -1.0}, "seconds: expected a number >= 0, got -1.0"),
         ({"seconds": math.nan}, "seconds: expected a number >= 0, got nan"),
         ({"seconds": "1"}, "seconds: expected a number >= 0, got '1'"),
+        ({"training_s": -0.5}, "training_s: expected a number >= 0, got -0.5"),
     ],
 )
 def test_a_flawed_evaluation_is_refused(changes, message):

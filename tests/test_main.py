@@ -284,7 +284,25 @@ MISTAKES = {
     ),
     f"{SMOKE} study_dir=/proc/nowhere": "study_dir=/proc/nowhere: cannot be made",
     f"{SMOKE} study.budget=[": "cannot read 'study.budget=['",
-    "budget": "unknown sub-command 'budget'. Known: front, report, status.",
+    "+experiment=nas data=mnst": "data: got 'mnst'. Did you mean 'mnist'? Known: cifar",
+    "+experiment=nas data=mnist": "data.root: expected the folder of the data set",
+    "+experiment=nas data.rot=3": "unknown key 'data.rot'. Known: data.split_seed.",
+    "+experiment=nas data.split_seed=-1": "data.split_seed: expected",
+    "+experiment=nas data=moving_edges": (
+        "coding: samples of moving_edges are frames of events, which take coding=frames"
+    ),
+    "+experiment=nas task.stop=drve": "stop: got 'drve'. Did you mean 'drive'?",
+    "+experiment=nas task.max_parameters=0": "max_parameters: expected a whole number",
+    "+experiment=nas task.max_parameters=10": (
+        "space: no point of it may be tried, e.g.: "
+    ),
+    "+experiment=nas task.fixed.architecture=cel": (
+        "architecture: got 'cel'. Did you mean 'cell'?"
+    ),
+    "+experiment=nas task.fixed.loss=tet task.fixed.readout=rate": (
+        "loss: tet needs an output at each step"
+    ),
+    "budget": "unknown sub-command 'budget'. Did you mean",
     "stauts": "Did you mean 'status'?",
 }
 
@@ -354,7 +372,7 @@ def test_without_words_it_says_how_it_is_used(
 ) -> None:
     assert main([]) == 0
     out = capsys.readouterr().out
-    assert out.count("python -m moosnn ") == 6
+    assert out.count("python -m moosnn ") == 8
     for group in ("experiment", "optimizer", "executor", "space"):
         assert f"  {group}" in out
     assert main(["--help"]) == 0

@@ -246,6 +246,19 @@ def test_a_task_must_measure_what_is_asked_for():
 # -- admissible -----------------------------------------------------------------------
 
 
+def test_a_guarded_problem_asks_its_own_rule_first_and_then_the_guard(monkeypatch):
+    monkeypatch.setitem(sys.modules, "user_rules", sys.modules[__name__])
+    own = problem(admissible="user_rules.refuses_deep")
+    subject = own.guarded(lambda params: "odd" if params["depth"] % 2 else None)
+    assert subject.refusal({"depth": 3}) == "too deep"
+    assert subject.refusal({"depth": 1}) == "odd"
+    assert subject.refusal({"depth": 2}) is None
+    assert own.refusal({"depth": 1}) is None
+    assert problem().guarded(lambda params: "never").refusal({"depth": 2}) == "never"
+    assert subject == own
+    assert subject.to_config() == own.to_config()
+
+
 def test_admissible_is_a_dotted_name(monkeypatch):
     monkeypatch.setitem(sys.modules, "user_rules", sys.modules[__name__])
     subject = problem(admissible="user_rules.refuses_deep")

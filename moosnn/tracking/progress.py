@@ -230,7 +230,8 @@ def saved_s(evaluation: Evaluation) -> float:
     share = evaluation.metrics.get(WORK_SAVED, 0.0)
     if evaluation.stopped is None or not 0.0 < share < 1.0:
         return 0.0
-    return evaluation.seconds * share / (1.0 - share)
+    own = evaluation.training_s
+    return (evaluation.seconds if own is None else own) * share / (1.0 - share)
 
 
 def study_id(history: History) -> str:

@@ -2,11 +2,11 @@
 
     python -m tests.bench.silence_ablation FOLDER [ARM…]
 
-The default study on digits (``qnehvi``, 60 trials, five seeds, no confirmation) with and
-without the silence constraint, and with and without stopping silent trainings. What a
-search is told differs; all are judged alike: the hypervolume of the trials that are
-feasible by the whole problem, on validation values, and the training time that went
-into silent networks. Studies lie in FOLDER and are continued or reused. Prints
+The default study on digits (``qnehvi``, 60 trials, five seeds, no confirmation) with
+and without the silence constraint, and with and without stopping silent trainings.
+What a search is told differs; all are judged alike: the hypervolume of the trials that
+are feasible by the whole problem, on validation values, and the training time that
+went into silent networks. Studies lie in FOLDER and are continued or reused. Prints
 Markdown for docs/benchmarks.md.
 """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dataclasses import replace
+
 import pytest
 
 from moosnn.history import Event, History, Kind
@@ -149,6 +151,8 @@ def test_the_gain_is_that_of_the_last_ten_trials() -> None:
 def test_time_saved_is_known_of_stopped_trainings_only() -> None:
     stopped = Evaluation(metrics={"work_saved": 0.75}, stopped="silent", seconds=2.0)
     assert saved_s(stopped) == pytest.approx(6.0)
+    training = replace(stopped, training_s=0.5)  # the rest of the 2 s was start-up
+    assert saved_s(training) == pytest.approx(1.5)
     assert saved_s(Evaluation(metrics={"work_saved": 0.75}, seconds=2.0)) == 0.0
     assert saved_s(Evaluation(metrics={}, stopped="silent", seconds=2.0)) == 0.0
 
