@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -20,6 +21,8 @@ from moosnn.configs import choices, config_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.interruption import EXIT
 
+_WIDTH = 80  # characters of a line of help
+
 USAGE = """\
 moosnn finds spiking neural networks that are accurate and quiet.
 
@@ -29,7 +32,9 @@ moosnn finds spiking neural networks that are accurate and quiet.
 
   python -m moosnn status FOLDER      how far a study or a sweep is
   python -m moosnn front FOLDER       its front; --json, --at N
+  python -m moosnn edge FOLDER        how far its front is from silence
   python -m moosnn report FOLDER      pictures and tables of a study, or of a sweep
+  python -m moosnn data check FOLDER  which data sets lie there; reads all files
 
   --cancel      when interrupted, end what runs instead of leaving it to the next run
   --cfg job     print the config that the other words compose, and run nothing
@@ -88,8 +93,18 @@ def _is_subcommand(word: str) -> bool:
 
 def _groups() -> str:
     folders = sorted(f for f in config_folder().iterdir() if f.is_dir())
-    lines = (f"  {f.name:<11} {', '.join(choices(f.name))}" for f in folders)
+    lines = (_group_line(folder.name) for folder in folders)
     return "\n".join(lines)
+
+
+def _group_line(group: str) -> str:
+    """A group and its choices, wrapped."""
+    return textwrap.fill(
+        ", ".join(choices(group)),
+        width=_WIDTH,
+        initial_indent=f"  {group:<11} ",
+        subsequent_indent=" " * 14,
+    )
 
 
 def _run(words: Sequence[str]) -> None:

@@ -1,9 +1,9 @@
-"""The sub-commands that only look: ``moosnn status``, ``front`` and ``report``.
+"""The sub-commands that only look at studies and data.
 
-Knows: their words, where their files go. Must not know: hydra, how a study is run.
+Knows: what each does, where their files go. Must not know: hydra, how a study is run.
 
-``status`` and ``front`` write nothing, ``report`` only into its own folder. Whatever
-costs time to import waits until a sub-command needs it.
+Only ``report`` writes, into its own folder, and ``edge``, a picture. Whatever costs
+time to import waits until a sub-command needs it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
+from moosnn.options import REPORT, SUBCOMMANDS, parser_of
 
 if TYPE_CHECKING:
     from moosnn.runtime.record import Record
     from moosnn.tracking.overview import Overview
 
-SUBCOMMANDS: tuple[str, ...] = ("status", "front", "report")
-REPORT = "report"  # the folder of a report's files
-_DIR = "a study folder, or a folder of studies"
-_EXPECTED = "the following arguments are required: "
 
 
 def run(words: Sequence[str]) -> int:
@@ -43,13 +40,19 @@ def run(words: Sequence[str]) -> int:
     name = words[0] if words else ""
     if name not in SUBCOMMANDS:
         raise ConfigError(f"unknown sub-command {name!r}.{nearest(name, SUBCOMMANDS)}")
-    parser = _parser(name)
+    parser = parser_of(name)
     try:
         options, rest = parser.parse_known_args(words[1:])
     except SystemExit:  # --help
         return 0
     parser.refuse(rest)
-    commands = {"status": _status, "front": _front, "report": _report}
+    commands = {
+        "status": _status,
+        "front": _front,
+        "edge": _edge,
+        "report": _report,
+        "data": _data,
+    }
     try:
         commands[name](options)
         sys.stdout.flush()
@@ -57,67 +60,6 @@ def run(words: Sequence[str]) -> int:
         # Whoever reads, such as head, has enough. Nor may Python complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print with the usage.
-
-        Raises:
-            ConfigError: always.
-        """
-        if message.startswith(_EXPECTED):
-            message = f"expected a folder ({message.removeprefix(_EXPECTED)})."
-        name = self.prog.partition(" ")[2]
-        raise ConfigError(f"{name}: {message.removeprefix('argument ')}")
-
-    def refuse(self, words: Sequence[str]) -> None:
-        """Complain about the first of some words that nobody asked for.
-
-        Raises:
-            ConfigError: there is one.
-        """
-        for word in words:
-            if not word.startswith("-"):
-                self.error(f"expected one folder, got {word!r} as well.")
-            known = [
-                o for a in self._actions for o in a.option_strings if o[1:2] == "-"
-            ]
-            option = word.partition("=")[0]
-            self.error(f"unknown option {option!r}.{nearest(option, known)}")
-
-
-def _parser(name: str) -> _Parser:
-    told = {
-        "status": "Show where studies stand. Nothing is written.",
-        "front": "Show the front of a study. Nothing is written.",
-        "report": "Draw a study, or compare several; write pictures and tables.",
-    }
-    parser = _Parser(prog=f"moosnn {name}", description=told[name], allow_abbrev=False)
-    count = 1 if name == "front" else "+"
-    parser.add_argument("folders", metavar="DIR", type=Path, nargs=count, help=_DIR)
-    if name == "report":
-        where = (
-            f"where to write (default: {REPORT} in DIR; of several DIRs: ./{REPORT})"
-        )
-        parser.add_argument("--out", metavar="FOLDER", type=Path, help=where)
-        return parser
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    if name == "front":
-        what = "the front when N trials had ended, as it was known then"
-        parser.add_argument("--at", metavar="N", type=_whole, help=what)
-    return parser
-
-
-def _whole(word: str) -> int:
-    try:
-        return int(word)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number, got {word!r}."
-        ) from None
 
 
 def _find(folders: Sequence[Path]) -> list[Path]:
@@ -223,13 +165,7 @@ def _front(options: argparse.Namespace) -> None:
     from moosnn.tracking.front_table import print_front
     from moosnn.tracking.summary import front_json
 
-    studies = _find(options.folders)
-    if len(studies) > 1:
-        raise ConfigError(
-            f"front: {options.folders[0]} holds {len(studies)} studies; name one of "
-            f"them, e.g. {studies[0]}."
-        )
-    record = _records(studies)[0]
+    record = _one_record("front", options)
     history = record.history
     if options.at is not None:
         history = history.prefix(_length_at(record, options.at))
@@ -237,6 +173,38 @@ def _front(options: argparse.Namespace) -> None:
         _say_json(front_json(record.problem, history))
     else:
         print_front(Terminal(highlight=False), record.problem, history)
+
+
+def _edge(options: argparse.Namespace) -> None:
+    from rich.console import Console as Terminal
+
+    from moosnn.tracking.edge_look import look
+
+    record = _one_record("edge", options)
+    lines = look(
+        record.folder,
+        record.problem,
+        record.history,
+        names=options.parameters and options.parameters.split(","),
+        number=options.member,
+        width=Terminal().width,
+    )
+    _say(*lines)
+
+
+def _one_record(name: str, options: argparse.Namespace) -> Record:
+    """The one study that a sub-command is about.
+
+    Raises:
+        MoosnnError: there are several, or it cannot be read.
+    """
+    studies = _find(options.folders)
+    if len(studies) > 1:
+        raise ConfigError(
+            f"{name}: {options.folders[0]} holds {len(studies)} studies; name one of "
+            f"them, e.g. {studies[0]}."
+        )
+    return _records(studies)[0]
 
 
 def _length_at(record: Record, count: int) -> int:
@@ -285,6 +253,12 @@ def _report(options: argparse.Namespace) -> None:
         _say(groups_table(groups))
         names = write_comparison(folder, groups)
     print(f"report: {folder}: {', '.join(names)}")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from moosnn.data_check import check
+
+    _say(*check(options.folder))
 
 
 def _has_ended(record: Record) -> bool:

@@ -27,6 +27,7 @@ from moosnn.runtime.process import Process
 from moosnn.runtime.record import Record, read_record
 from moosnn.tracking.summary import duration_text
 from tests.runtime.test_lease import write_lease
+from tests.snn.data import writers
 
 STUDIES = ("nsga2-0", "nsga2-1", "sobol-0", "sobol-1")
 BUDGET = 24
@@ -331,6 +332,48 @@ def test_the_front_at_a_time_that_never_was(sweep: Path, count: str) -> None:
     )
 
 
+# ------------------------------------------------------------------------ edge
+
+
+def test_the_edge_of_a_study(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = copy_of(sweep / "nsga2-0", tmp_path / "s")
+    lines = shown(capsys, "edge", study).splitlines()
+    record = read_record(study)
+    front = front_of(record.problem, record.history.done)
+    assert lines[0].startswith(f"front of {len(front)} trials, hypervolume ")
+    rows = [line.split()[0] for line in lines if line.split()[:1]]
+    assert [word for word in rows if word.isdigit()] == list(map(str, front.numbers))
+    assert max(map(len, lines[:-1])) <= 80
+    assert {path.name for path in study.iterdir()} == {NAME, "config.yaml", "edge.png"}
+    assert matplotlib.image.imread(study / "edge.png").shape[0] > 300
+    words = ["--parameters", "penalty,threshold", "--member", str(front.numbers[0])]
+    asked = shown(capsys, "edge", study, *words).splitlines()
+    assert asked[-1] == f"{study}/edge.png: penalty and threshold"
+    assert any(line.startswith(f"trial {front.numbers[0]} ") for line in asked)
+
+
+def test_an_edge_that_nobody_has_seen_is_not_drawn(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = copy_of(sweep / "sobol-0", tmp_path / "s", 2)
+    assert shown(capsys, "edge", begun) == (
+        "no edge seen: 0 trials measured; 10 are the least.\n"
+    )
+    assert {path.name for path in begun.iterdir()} == {NAME, "config.yaml"}
+
+
+def test_a_picture_that_cannot_be_written_is_a_mistake(
+    sweep: Path, tmp_path: Path
+) -> None:
+    study = copy_of(sweep / "nsga2-0", tmp_path / "s")
+    (study / "edge.png").mkdir()
+    assert refusal("edge", study) == (
+        f"{study}/edge.png: cannot be written (Is a directory)."
+    )
+
+
 # ------------------------------------------------------------------------ report
 
 
@@ -423,6 +466,33 @@ def test_studies_that_have_only_begun(
     assert len(rows_of(tmp_path / "all/report/summary.csv")) == 1
 
 
+# ---------------------------------------------------------------------------- data
+
+
+def test_what_lies_in_a_data_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = writers.write_nmnist(tmp_path / "events")
+    told = shown(capsys, "data", "check", root).splitlines()
+    assert told[0] == "nmnist: events of 2 x 34 x 34, 10 classes"
+    assert told[-1] == f"use it: data=nmnist data.root={root}"
+
+
+def test_a_bad_file_of_a_data_folder_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = writers.write_mnist(tmp_path / "pictures")
+    path = root / "t10k-labels-idx1-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["data", "check", str(root)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        f"moosnn: {path}: byte 27: expected 20 bytes after the header, which counts "
+        "20, got 19; copy or unpack the file again.\n"
+    )
+
+
 # ------------------------------------------------------------------------ mistakes
 
 
@@ -472,11 +542,22 @@ def test_mistakes(sweep: Path, tmp_path: Path) -> None:
         (["status", "file"], "file: no such folder."),
         (["report", "empty"], "empty: holds no study, neither itself nor any folder"),
         (["front", sweep], f"front: {sweep} holds 4 studies; name one of them, e.g. "),
+        (["edge", sweep], f"edge: {sweep} holds 4 studies; name one of them, e.g. "),
+        (["edge", study, "--member", "x"], "edge: --member: expected a whole number"),
+        (["edge", study, "--member", "99"], "edge: --member: trial 99 is not on the "),
+        (["edge", study, "--parameters", "lr"], "edge: --parameters: expected two na"),
+        (["edge", study, "--out", "x"], "edge: unknown option '--out'."),
         (["front", study, study], f"front: expected one folder, got '{study}' as well"),
         (["front", study, "--jsn"], "front: unknown option '--jsn'. Did you mean '--j"),
         (["front", study, "--at", "x"], "front: --at: expected a whole number, got 'x"),
         (["front", study, "--at"], "front: --at: expected one argument"),
         (["status", study, "--at", "3"], "status: unknown option '--at'."),
+        (["data"], "data: expected a folder (check, DIR)."),
+        (["data", "check"], "data: expected a folder (DIR)."),
+        (["data", "chek", "empty"], "data: check: invalid choice: 'chek'"),
+        (["data", "check", "empty", "b"], "data: expected one folder, got 'b' as well"),
+        (["data", "check", "empty"], "empty: holds no known data set; expected one of"),
+        (["data", "check", "nowhere"], "nowhere: no such folder; expected one of"),
         (["report", study, "--out", "file"], "file: cannot be written (File exists);"),
         (["report", study, "--out", "file/x"], "file/x: cannot be written (Not a dir"),
     ):

@@ -133,7 +133,7 @@ def test_the_page_on_spaces_has_examples():
 COMMAND = re.compile(r"^ *(\$ )?python -m moosnn((?: +(?!#)\S+)*)(?: +#.*)?$", re.M)
 SMALL = ["study.budget=2", "study.confirm=0"]
 # What the words of a command lead to, if not a study or a sweep.
-LOOKS = ("status", "front", "report")
+LOOKS = ("status", "front", "edge", "report")
 
 
 def commands(text):

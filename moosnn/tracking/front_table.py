@@ -17,6 +17,7 @@ from rich.table import Table
 from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Objective, Problem
+from moosnn.tracking.edge import beyond_word, edge_constraints, fell_beyond
 from moosnn.tracking.summary import (
     Member,
     members,
@@ -24,7 +25,12 @@ from moosnn.tracking.summary import (
     params_text,
     range_text,
 )
-from moosnn.tracking.wording import SILENT_FRACTION, printable, share_text
+from moosnn.tracking.wording import (
+    FELL_MARK,
+    SILENT_FRACTION,
+    printable,
+    share_text,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ def print_front(terminal: Terminal, problem: Problem, history: History) -> None:
     terminal.print(f"front of {trials}, hypervolume {volume:.3f}\n")
     columns, table = _fitting(terminal, problem, rows)
     terminal.print(table, soft_wrap=False)
-    terminal.print(_caption(columns), soft_wrap=False)
+    terminal.print(_caption(problem, rows, columns), soft_wrap=False)
     for row in rows:
         text = params_text(problem.space, row.trial.proposal.params)
         line = printable(f"trial {row.trial.number}: {text}", terminal.encoding)
@@ -106,13 +112,16 @@ def _fitting(
     return columns, table
 
 
-def _caption(columns: _Columns) -> str:
+def _caption(problem: Problem, rows: Sequence[Member], columns: _Columns) -> str:
     parts = []
     if columns.tests:
         what = "mean and range" if columns.ranges else "mean"
         parts.append(f"test: {what} of retrainings with new seeds")
     if columns.edge:
         parts.append("edge: how many of them fell beyond it (violate a constraint)")
+        if any(_fell(problem, row) for row in rows):
+            word = beyond_word(edge_constraints(problem))
+            parts.append(f"{FELL_MARK}: fell {word} at least once")
     if columns.silent:
         parts.append("silent: share of the samples that leave it silent")
     return "\n" + "; ".join(parts) if parts else ""
@@ -163,8 +172,13 @@ def _measured(row: Member, objective: Objective, columns: _Columns) -> list[str]
 
 
 def _beyond_text(problem: Problem, row: Member) -> str:
-    """``1/3``: of three retrainings one fell silent (violated a constraint)."""
+    """``o 1/3``: of three retrainings one fell silent (violated a constraint)."""
     if row.confirmed is None:
         return "-"
     count = len(row.confirmed.evaluations) + len(row.confirmed.failures)
-    return f"{row.fell_infeasible(problem)}/{count}"
+    mark = f"{FELL_MARK} " if _fell(problem, row) else ""
+    return f"{mark}{row.fell_infeasible(problem)}/{count}"
+
+
+def _fell(problem: Problem, row: Member) -> bool:
+    return fell_beyond(edge_constraints(problem), row)[0] > 0

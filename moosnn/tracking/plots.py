@@ -15,6 +15,8 @@ import numpy as np
 from moosnn.history import History, Kind
 from moosnn.pareto.front import front_of, hypervolume_history
 from moosnn.problem import Floats, Objective, Problem
+from moosnn.tracking.edge import beyond_word, edge_constraints, fell_beyond
+from moosnn.tracking.summary import members
 from moosnn.trial import Trial
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def front_figure(problem: Problem, history: History) -> Figure:
     violate a constraint which does not void, the reference. The left panel, grey, holds
     those that a constraint voided (the silent ones): further left = further beyond the
     edge. A voided trial that was stopped before its accuracy was measured is a tick at
-    the bottom.
+    the bottom. A ring marks a member that fell silent when it was trained again.
 
     Args:
         problem: with two or more objectives; of more, the first two are drawn.
@@ -108,6 +110,7 @@ def _draw_front(
     axes.step(x, y, where="post", color=_FRONT, linewidth=1, alpha=0.7)
     label = f"front ({len(x)})"
     axes.plot(x, y, marker="D", color=_FRONT, linestyle="none", label=label)
+    _ring_fallen(axes, problem, history, horizontal, vertical)
     axes.plot(
         [horizontal.reference],
         [vertical.reference],
@@ -119,6 +122,33 @@ def _draw_front(
     axes.set_xlabel(axis_label(horizontal))
     axes.set_title(f"front, hypervolume {front.hypervolume:.3f}", loc="left")
     axes.grid(alpha=0.25)
+
+
+def _ring_fallen(
+    axes: Axes,
+    problem: Problem,
+    history: History,
+    horizontal: Objective,
+    vertical: Objective,
+) -> None:
+    """A ring around the members that fell silent when they were trained again."""
+    constraints = edge_constraints(problem)
+    fallen = [
+        row.trial
+        for row in members(problem, history)
+        if fell_beyond(constraints, row)[0]
+    ]
+    if fallen:
+        axes.plot(
+            _clipped(fallen, horizontal),
+            _values(fallen, vertical.metric),
+            marker="o",
+            markersize=14,
+            markerfacecolor="none",
+            markeredgecolor="black",
+            linestyle="none",
+            label=f"fell {beyond_word(constraints)} when trained again ({len(fallen)})",
+        )
 
 
 def _draw_others(

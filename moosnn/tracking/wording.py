@@ -8,6 +8,8 @@ from rich.text import Text
 
 # The metric that says which share of the samples leaves a network silent.
 SILENT_FRACTION = "silent_fraction"
+# Beside a front member that fell silent when it was trained again with a new seed.
+FELL_MARK = "o"
 
 # Colours that read well on black and on white.
 BAR_STYLE = "color(32)"

@@ -17,7 +17,7 @@ from tests.tracking.test_summary import POINT
 ENERGY = Objective(metric="energy", goal="min", reference=1e4)
 
 
-def confirmed(problem: Problem) -> Story:
+def confirmed(problem: Problem, margins: tuple[float, ...] = (-1.0,) * 3) -> Story:
     """Two members, the first retrained three times; the numbers are wide ones."""
     told = Story(problem)
     for width, accuracy, spikes in ((16, 0.941, 999.9), (17, 0.812, 106.5)):
@@ -32,17 +32,23 @@ def confirmed(problem: Problem) -> Story:
             "spikes_per_sample": spikes,
             "energy": spikes,
         }
-        evaluation = Evaluation(metrics={**metrics, "silence_margin": -1.0})
+        metrics["silence_margin"] = margins[replicate]
+        evaluation = Evaluation(metrics=metrics)
         told._add(
             Kind.CONFIRMED, 0, replicate=replicate, evaluation=evaluation.to_json()
         )
     return told
 
 
-def table(problem: Problem, width: int, encoding: str = "utf-8") -> list[str]:
+def table(
+    problem: Problem,
+    width: int,
+    encoding: str = "utf-8",
+    story: Story | None = None,
+) -> list[str]:
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
     terminal = Terminal(file=out, width=width, highlight=False, soft_wrap=True)
-    print_front(terminal, problem, confirmed(problem).history)
+    print_front(terminal, problem, (story or confirmed(problem)).history)
     lines = out.buffer.getvalue().decode(encoding).splitlines()
     return [
         line.rstrip()
@@ -83,6 +89,18 @@ def test_it_is_never_wider_than_the_terminal_nor_cut(
     assert max(map(len, lines)) <= width
     assert "…" not in "".join(lines)
     assert row([line.replace("|", " ") for line in lines])[:2] == ["0", "0.941"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_member_that_fell_silent_when_trained_again_is_marked(width: int) -> None:
+    problem = toy_problem()
+    lines = table(problem, width, story=confirmed(problem, (-1.0, 0.1, -1.0)))
+    assert row(lines)[-2:] == ["o", "1/3"]
+    assert "o: fell silent at least once" in " ".join(lines)
+    assert max(map(len, lines)) <= width
+    awake = table(problem, width)
+    assert row(awake)[-2:] == ["0.043", "0/3"]
+    assert "fell silent" not in " ".join(awake)
 
 
 def test_a_narrow_one_has_means_only() -> None:

@@ -1,0 +1,92 @@
+"""The words of the sub-commands, and what is said of wrong ones.
+
+Knows: argparse. Must not know: what a sub-command does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from moosnn.errors import ConfigError, nearest
+
+SUBCOMMANDS: tuple[str, ...] = ("status", "front", "edge", "report", "data")
+REPORT = "report"  # the folder of a report's files
+_DIR = "a study folder, or a folder of studies"
+_EXPECTED = "the following arguments are required: "
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print with the usage.
+
+        Raises:
+            ConfigError: always.
+        """
+        if message.startswith(_EXPECTED):
+            message = f"expected a folder ({message.removeprefix(_EXPECTED)})."
+        name = self.prog.partition(" ")[2]
+        raise ConfigError(f"{name}: {message.removeprefix('argument ')}")
+
+    def refuse(self, words: Sequence[str]) -> None:
+        """Complain about the first of some words that nobody asked for.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        for word in words:
+            if not word.startswith("-"):
+                self.error(f"expected one folder, got {word!r} as well.")
+            known = [
+                o for a in self._actions for o in a.option_strings if o[1:2] == "-"
+            ]
+            option = word.partition("=")[0]
+            self.error(f"unknown option {option!r}.{nearest(option, known)}")
+
+
+def parser_of(name: str) -> Parser:
+    """The parser of a sub-command's words."""
+    told = {
+        "status": "Show where studies stand. Nothing is written.",
+        "front": "Show the front of a study. Nothing is written.",
+        "edge": "Show how far the front is from the edge; write edge.png.",
+        "report": "Draw a study, or compare several; write pictures and tables.",
+        "data": "Say which data sets lie in a folder, and read all of their files.",
+    }
+    parser = Parser(prog=f"moosnn {name}", description=told[name], allow_abbrev=False)
+    if name == "data":
+        parser.add_argument("check", choices=("check",))
+        parser.add_argument("folder", metavar="DIR", type=Path, help="as data.root")
+        return parser
+    count = 1 if name in ("front", "edge") else "+"
+    parser.add_argument("folders", metavar="DIR", type=Path, nargs=count, help=_DIR)
+    if name == "report":
+        where = (
+            f"where to write (default: {REPORT} in DIR; of several DIRs: ./{REPORT})"
+        )
+        parser.add_argument("--out", metavar="FOLDER", type=Path, help=where)
+        return parser
+    if name == "edge":
+        what = "two numeric parameters to draw it over (default: the most telling two)"
+        parser.add_argument("--parameters", metavar="A,B", help=what)
+        what = "the front member to draw it around (default: the median one)"
+        parser.add_argument("--member", metavar="N", type=_whole, help=what)
+        return parser
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    if name == "front":
+        what = "the front when N trials had ended, as it was known then"
+        parser.add_argument("--at", metavar="N", type=_whole, help=what)
+    return parser
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number, got {word!r}."
+        ) from None
