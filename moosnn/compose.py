@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from moosnn.configs import GROUPS, IDENTITY, choices, config_folder
+from moosnn.configs import GROUPS, IDENTITY, PLACE, choices, config_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.mistakes import reworded
 
@@ -197,7 +197,7 @@ def _distinguishing(words: Iterable[str]) -> list[str]:
     found = []
     for word in (word.lstrip("+~") for word in words):
         key, _, _ = word.partition("=")
-        named = key in ("experiment", "optimizer", "seed")
+        named = key in ("experiment", "optimizer", "seed", PLACE)
         if re.split(r"[./@]", key)[0] in IDENTITY and not named:
             found.append(re.sub(r"[^\w.=,()\[\]{}:+-]", "_", word))
     name = ",".join(found)

@@ -10,10 +10,13 @@ from pathlib import Path
 from moosnn.errors import ConfigError
 
 # What makes a study another one: `runtime.header.IDENTITY`, whose import would cost the
-# usage screen its speed, without the seed that every name has.
-IDENTITY = ("task", "space", "problem", "optimizer")
+# usage screen its speed, without the seed that every name has, and with the data, which
+# are part of the task.
+IDENTITY = ("task", "data", "space", "problem", "optimizer")
 # Those of which a study has exactly one.
 GROUPS = (*IDENTITY, "executor")
+# Where files lie does not: the fingerprint tells the same data at another place.
+PLACE = "data.root"
 
 
 def config_folder() -> Path:

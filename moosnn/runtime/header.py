@@ -48,6 +48,10 @@ def header(
         ``threads``, ``kernel``, ``machine``.
     """
     identity = {key: config[key] for key in IDENTITY}
+    data = identity["task"].get("data")
+    if isinstance(data, Mapping):  # wherever they lie: the fingerprint knows them
+        moved = {key: value for key, value in data.items() if key != "root"}
+        identity["task"] = {**identity["task"], "data": moved}
     # The order of the parameters is the order of the coordinates: it counts.
     ordered = {**identity, "space": list(identity["space"].items())}
     spelled = json.dumps([ordered, dict(fingerprint)], sort_keys=True)
