@@ -1,7 +1,8 @@
 """Silence: the edge between a quiet network and one that has stopped working.
 
 Knows: which samples are silent in which stage, how far a network is from the edge, and
-when a training will not wake up. Must not know: layers, data, optimizers, problems.
+the other edge, saturation. Must not know: layers, data, optimizers, problems, when to
+stop a training (`moosnn.snn.stopping`).
 
 A sample is silent in a stage that emits fewer than alpha spikes over all neurons and
 steps. ``silent_fraction`` is the largest share over stages. Most networks have exactly
@@ -13,7 +14,6 @@ Networks" (Neurocomputing 2024, arXiv 2403.00450); stages and margin are ours.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:  # tensors are only used by their methods: importing this is c
 STAGES = ("all", "last")
 SCORE_MIN = -2.0  # a membrane of a hundredth of the threshold or less
 SCORE_SILENT_MAX = -1e-12  # rounding of the logarithm must not make a silent sample 0
-ALWAYS_SILENT = 0.5  # a batch is dead if more than this share is silent in some stage
-DEAD_BATCHES = 5
+COUNTS_DIMENSIONS = 2  # samples x neurons: spikes already summed over time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +165,52 @@ def silent_fractions(spikes: Tensor, alpha: int) -> Tensor:
     return (spikes < alpha).sum(0).double() / len(spikes)
 
 
+def dead_neurons(spikes: Tensor) -> float:
+    """The share of a stage's neurons that never fired.
+
+    Args:
+        spikes: ``T x N x ...``, each 0 or 1; or their ``N x C`` sums over time.
+
+    Returns:
+        In [0, 1]; a neuron is dead if it fired on none of the N samples.
+    """
+    if spikes.dim() > COUNTS_DIMENSIONS:
+        spikes = spikes.sum(0)
+    return float((spikes.sum(0) == 0).double().mean())
+
+
+def saturation(rates: Tensor, beta: float) -> float:
+    """The other edge: the firing rate that at most beta of the samples exceed.
+
+    The counterpart of the silent fraction, with the same share: of n samples, m may
+    exceed it (`allowed_silent`), so it is the (m + 1)-th largest rate, an order
+    statistic without interpolation.
+
+    Args:
+        rates: ``n x stages``: spikes of a neuron and step in each stage that counts, in
+            [0, 1]; n >= 1.
+        beta: in [0, 1).
+
+    Returns:
+        Of the busiest stage, in [0, 1]; 1 = every neuron fires at every step.
+    """
+    allowed = allowed_silent(len(rates), beta)
+    return float(rates.sort(dim=0, descending=True).values[allowed].max())
+
+
+def first_spike_steps(spikes: Tensor) -> Tensor:
+    """When a stage first spikes, counted from step 0.
+
+    Args:
+        spikes: ``T x N x ...`` of a stage, each 0 or 1.
+
+    Returns:
+        ``N`` int64 steps; T for a sample on which the stage never spikes.
+    """
+    fired = spikes.flatten(2).sum(2) > 0  # T x N
+    return (fired.cumsum(0) == 0).sum(0)
+
+
 class Seen(Protocol):
     """What a batch made a network do, as far as silence goes."""
 
@@ -176,6 +221,48 @@ class Seen(Protocol):
     def stage_nearness(self, alpha: int) -> Tensor:
         """See `nearness`, ``n x stages``."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSilence:
+    """How silent one batch was.
+
+    Attributes:
+        samples: of the batch, >= 1.
+        silent: silent samples of each stage, from the input to the read-out.
+        peaks: peak drive of each stage: the largest `nearness` of
+            the batch, >= 1 if a sample is not silent. Empty if no stage is silent in
+            more than half of the samples, where nobody asks.
+    """
+
+    samples: int
+    silent: tuple[int, ...]
+    peaks: tuple[float, ...] = ()
+
+    def judged(self, edge: Edge) -> tuple[int, ...]:
+        """The silent samples of the stages that count."""
+        return self.silent if edge.stages == "all" else self.silent[-1:]
+
+    def mostly_silent(self, stage: int) -> bool:
+        """Whether more than half of the samples are silent in a stage."""
+        return 2 * self.silent[stage] > self.samples
+
+
+def batch_silence(seen: Seen, alpha: int, *, peaks: bool) -> BatchSilence:
+    """Count what a batch did.
+
+    Args:
+        seen: of the batch.
+        alpha: spikes below which a sample is silent.
+        peaks: whether to look at the membranes, of a mostly silent batch only: a
+            working network pays nothing.
+    """
+    counts = seen.stage_counts()
+    silent = tuple((counts < alpha).sum(0).tolist())
+    if not peaks or 2 * max(silent) <= len(counts):
+        return BatchSilence(samples=len(counts), silent=silent)
+    drive = tuple(seen.stage_nearness(alpha).amax(0).tolist())
+    return BatchSilence(samples=len(counts), silent=silent, peaks=drive)
 
 
 class Watch(Protocol):
@@ -191,35 +278,3 @@ class Watch(Protocol):
             True: stop, the network is silent.
         """
         ...
-
-
-class SilenceWatch:
-    """Stops once the last 5 batches are each more than half silent in some stage.
-
-    Not before ``min_updates`` updates: a quarter of the networks that end feasible
-    begin silent, and learning wakes them.
-
-    Args:
-        edge: alpha and the stages that count.
-        min_updates: >= 0.
-    """
-
-    def __init__(self, edge: Edge, min_updates: int) -> None:
-        self._edge = edge
-        self._min_updates = min_updates
-        self._updates = 0
-        self._dead: deque[bool] = deque(maxlen=DEAD_BATCHES)
-
-    def update(self, seen: Seen) -> bool:
-        """See `Watch`."""
-        spikes = seen.stage_counts()
-        fractions = silent_fractions(self._edge.judged(spikes), self._edge.alpha)
-        # Never stricter than the constraint: what it allows is not dead.
-        dead = max(ALWAYS_SILENT, self._edge.beta)
-        self._dead.append(bool(fractions.max() > dead))
-        self._updates += 1
-        return (
-            self._updates >= self._min_updates
-            and len(self._dead) == DEAD_BATCHES
-            and all(self._dead)
-        )

@@ -10,8 +10,8 @@ A trial has no checkpoint: a training of about a second is cheaper to run again,
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from moosnn.errors import ArchitectureError, ConfigError, nearest
@@ -19,36 +19,19 @@ from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.data import Dataset, DataSource
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.genes import DEFAULTS, NAMES, Genes
-from moosnn.snn.silence import Edge, Silence, Watch, silence_of
+from moosnn.snn.metrics import METRICS, metrics_of
+from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
 from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
+from moosnn.tasks.torch_settings import device_named, generator, torch_threads
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
-    import torch
-
-    from moosnn.snn.learning.bptt import Fit
     from moosnn.snn.network import SpikingNetwork
-    from moosnn.snn.samples import Samples
 
 # One stream of random numbers for each purpose, so that none shifts another.
 _WEIGHTS, _TRAINING, _MEASURING = range(3)
-
-_LAYERS = tuple(range(1, 33))  # more than any architecture has
-_METRICS = (
-    "accuracy",
-    "loss",
-    "spikes_per_sample",
-    "firing_rate",
-    "silence_margin",
-    "silent_fraction",
-    "work_saved",
-    "parameters",
-    "time_steps",
-    *(f"spikes_per_sample.{k}" for k in _LAYERS),
-    *(f"silent_fraction.{k}" for k in _LAYERS),
-)
 
 
 class SnnTask:
@@ -76,7 +59,7 @@ class SnnTask:
         ConfigError: an unknown name or a value outside of its range.
     """
 
-    metrics: tuple[str, ...] = _METRICS
+    metrics: tuple[str, ...] = METRICS
     parameters: frozenset[str] | None = NAMES
 
     def __init__(
@@ -179,14 +162,14 @@ class SnnTask:
         """Train on the train split and measure on the validation split.
 
         A network stopped as silent is judged on the last 256 training samples that it
-        saw, with the weights it has then; it has no accuracy, loss, spikes or firing
-        rate. A pruned one is measured in full.
+        saw, with the weights it has then; it has no accuracy and no loss. A pruned one
+        is measured in full.
 
         Raises:
             DivergedError: the training left the finite numbers.
             ConfigError: a parameter that no network has.
         """
-        with _torch_threads(self._threads):
+        with torch_threads(self._threads):
             return self._run(proposal, context, "validation")
 
     def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
@@ -194,7 +177,7 @@ class SnnTask:
 
         Raises as `evaluate`.
         """
-        with _torch_threads(self._threads):
+        with torch_threads(self._threads):
             return self._run(proposal, context, "test")
 
     def _run(self, proposal: Proposal, context: Context, name: str) -> Evaluation:
@@ -203,7 +186,7 @@ class SnnTask:
         from moosnn.snn.samples import Samples
 
         start = time.perf_counter()
-        device = self._torch_device()
+        device = device_named(self._device)
         genes, _ = self._plan(proposal.params)
         data = self._source.load(genes.time_steps, context.cache)
         seed = proposal.seed
@@ -211,60 +194,54 @@ class SnnTask:
             genes,
             data.description.shape,
             data.description.classes,
-            _generator(seed, _WEIGHTS),
+            generator(seed, _WEIGHTS),
         ).to(device)
         train = Samples.of(data.train, data.input_max, device)
         planned = planned_updates(len(train), genes.batch_size, genes.epochs)
+        began = time.perf_counter()
         result = fit(
             network,
             train,
-            generator=_generator(seed, _TRAINING),
+            generator=generator(seed, _TRAINING),
             watch=self._watch(planned=planned, samples=len(train)),
             on_epoch=context.report,
         )
+        training_s = time.perf_counter() - began
         if result.stopped == "silent":
             name, samples = "train", train.only(result.recent)
         else:
             split = data.test if name == "test" else data.validation
             samples = Samples.of(split, data.input_max, device)
-        metrics, sems = self._measured(network, samples, seed, result)
-        self._save(context, network, data, proposal, name, result.stopped)
+        metrics, sems = metrics_of(
+            network,
+            samples,
+            self._edge,
+            generator(seed, _MEASURING),
+            answered=result.stopped != "silent",
+        )
+        self._save(
+            context,
+            network,
+            data,
+            proposal=proposal,
+            measured_on=name,
+            stopped=result.stopped,
+        )
         return Evaluation(
-            metrics=metrics,
+            metrics={**metrics, "work_saved": result.work_saved},
             sems=sems,
             stopped=result.stopped,
             seconds=time.perf_counter() - start,
+            training_s=training_s,
             device=str(device),
         )
-
-    def _measured(
-        self, network: SpikingNetwork, samples: Samples, seed: int, result: Fit
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        from moosnn.snn.measure import measure, working_metrics
-
-        genes, blueprint = network.genes, network.blueprint
-        seen = measure(
-            network,
-            samples,
-            alpha=self._edge.alpha,
-            generator=_generator(seed, _MEASURING),
-        )
-        metrics = {
-            **_silence_metrics(silence_of(seen.stage_spikes, seen.near, self._edge)),
-            "work_saved": result.work_saved,
-            "parameters": float(blueprint.parameters),
-            "time_steps": float(genes.time_steps),
-        }
-        if result.stopped == "silent":
-            return metrics, {}
-        working, sems = working_metrics(seen, blueprint, genes.time_steps)
-        return {**metrics, **working}, sems
 
     def _save(
         self,
         context: Context,
         network: SpikingNetwork,
         data: Dataset,
+        *,
         proposal: Proposal,
         measured_on: str,
         stopped: str | None,
@@ -289,53 +266,7 @@ class SnnTask:
             },
         )
 
-    def _torch_device(self) -> torch.device:
-        import torch
-
-        available = torch.cuda.is_available()
-        if self._device == "auto":
-            return torch.device("cuda" if available else "cpu")
-        if self._device.startswith("cuda") and not available:
-            raise ConfigError(
-                f"task.device: expected a CUDA device for {self._device!r}, torch sees "
-                "none; use device=auto or device=cpu."
-            )
-        return torch.device(self._device)
-
 
 def _require_at_least(name: str, value: object, low: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
         raise ConfigError(f"{name}: expected a whole number >= {low}, got {value!r}.")
-
-
-@contextmanager
-def _torch_threads(count: int | None) -> Iterator[None]:
-    """So many threads inside; a driver that runs trials itself keeps its own number."""
-    import torch
-
-    if count is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _generator(seed: int, purpose: int) -> torch.Generator:
-    """An independent stream of a trial's random numbers."""
-    import numpy as np
-    import torch
-
-    state = np.random.SeedSequence((seed, purpose)).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
-
-
-def _silence_metrics(silence: Silence) -> dict[str, float]:
-    return {
-        "silence_margin": silence.margin,
-        "silent_fraction": silence.fraction,
-        **{f"silent_fraction.{k}": f for k, f in enumerate(silence.fractions, 1)},
-    }

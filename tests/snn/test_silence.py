@@ -7,17 +7,19 @@ import pytest
 import torch
 
 from moosnn.errors import ConfigError
-from moosnn.snn.coding import encode
-from moosnn.snn.genes import DEFAULTS, Genes
-from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.silence import (
+    BatchSilence,
     Edge,
-    SilenceWatch,
     allowed_silent,
+    batch_silence,
+    dead_neurons,
+    first_spike_steps,
     nearness,
+    saturation,
     scores,
     silence_of,
 )
+from tests.snn.built import network, sequence
 
 
 def three_neurons():
@@ -34,19 +36,12 @@ def three_neurons():
     0       0   0   0   0       0    0   0    0       0     0     0     0         0
     ======  ==================  ====================  =====================  ======
     """
-    genes = Genes.from_params(
-        {**DEFAULTS, "depth": 1, "width_1": 3, "neuron_1": "if", "time_steps": 4}
-    )
-    net = SpikingNetwork(genes, 1, 2, torch.Generator())
+    net = network((1,), depth=1, width=3, neuron="if")
     with torch.no_grad():
-        net.connections[0].weight[:, 0] = torch.tensor([0.5, 0.25, 1.5])
-        net.connections[0].bias.zero_()
+        net.parts["linear_1"].weight[:, 0] = torch.tensor([0.5, 0.25, 1.5])
+        net.parts["linear_1"].bias.zero_()
     inputs = torch.tensor([[1.0], [0.2], [0.1], [0.0]])
-    return net.observe(encode(inputs, "direct", 4, torch.Generator()))
-
-
-def near_of(activity, alpha):
-    return nearness(activity.membranes[0], 1.0, alpha)[:, None]
+    return net.observe(inputs.expand(4, 4, 1))
 
 
 @pytest.mark.parametrize(
@@ -64,9 +59,9 @@ def near_of(activity, alpha):
 )
 def test_three_neurons_by_hand(alpha, near, score):
     activity = three_neurons()
-    counts = activity.spike_counts().detach()
+    counts = activity.stage_counts()
     assert counts.flatten().tolist() == [7, 1, 0, 0]
-    measured = near_of(activity, alpha)
+    measured = activity.stage_nearness(alpha)
     assert measured.flatten().tolist() == pytest.approx(near, abs=1e-6)
     got = scores(counts, measured, alpha).flatten().tolist()
     assert got == pytest.approx(score, abs=1e-6)
@@ -86,8 +81,8 @@ def test_three_neurons_by_hand(alpha, near, score):
 def test_the_margin_of_three_neurons(alpha, beta, fraction, margin):
     activity = three_neurons()
     silence = silence_of(
-        activity.spike_counts().detach(),
-        near_of(activity, alpha),
+        activity.stage_counts(),
+        activity.stage_nearness(alpha),
         Edge(alpha=alpha, beta=beta),
     )
     assert silence.fraction == fraction
@@ -153,15 +148,10 @@ def test_a_score_is_negative_exactly_when_the_sample_is_silent(alpha):
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 1.0, 4.7])
 def test_a_real_network_never_disagrees_with_itself(threshold):
     """Counts in single precision and membranes in double meet at the threshold."""
-    generator = torch.Generator().manual_seed(0)
-    point = {**DEFAULTS, "threshold": threshold, "width_1": 4, "width_2": 3}
     for alpha in (1, 3):
-        net = SpikingNetwork(Genes.from_params(point), 5, 2, generator)
-        activity = net.observe(torch.rand((6, 200, 5), generator=generator))
-        counts = activity.spike_counts().detach()
-        near = torch.stack(
-            [nearness(m, threshold, alpha) for m in activity.membranes], dim=1
-        )
+        net = network((5,), depth=2, width_1=4, width_2=3, threshold=threshold)
+        activity = net.observe(sequence((5,), steps=6, count=200))
+        counts, near = activity.stage_counts(), activity.stage_nearness(alpha)
         silent = counts < alpha
         assert torch.equal(near < 1, silent)
         assert torch.equal(scores(counts, near, alpha) < 0, silent)
@@ -194,29 +184,91 @@ def test_an_impossible_edge_is_refused(change):
         Edge(**change)
 
 
-DEAD = torch.tensor([[0.0, 5.0]] * 6 + [[1.0, 5.0]] * 4)  # 60 % silent in stage 1
-ALIVE = torch.tensor([[0.0, 5.0]] * 5 + [[1.0, 5.0]] * 5)  # 50 %
+class Activity:
+    """Two stages as a batch showed them; says whether anybody asked for membranes."""
+
+    def __init__(self, counts, near):
+        self.counts = torch.tensor(counts)
+        self.near = torch.tensor(near)
+        self.asked = []
+
+    def stage_counts(self):
+        return self.counts
+
+    def stage_nearness(self, alpha):
+        self.asked.append(alpha)
+        return self.near
+
+
+NEAR = [[0.2, 1.5], [0.7, 1.2], [0.4, 1.9], [1.1, 1.3]]
+
+
+def test_a_mostly_silent_batch_is_counted_and_its_peaks_are_those_of_the_best_sample():
+    activity = Activity([[0.0, 9.0], [0.0, 2.0], [1.0, 2.0], [2.0, 3.0]], NEAR)
+    assert batch_silence(activity, 2, peaks=True) == BatchSilence(
+        samples=4, silent=(3, 0), peaks=(pytest.approx(1.1), pytest.approx(1.9))
+    )
+    assert activity.asked == [2]
+
+
+def test_nobody_looks_at_membranes_of_a_half_silent_batch_or_without_need():
+    half = Activity([[0.0, 9.0], [0.0, 2.0], [1.0, 2.0], [2.0, 3.0]], NEAR)
+    assert batch_silence(half, 1, peaks=True).peaks == ()
+    silent = Activity([[0.0, 0.0]] * 4, NEAR)
+    assert batch_silence(silent, 1, peaks=False).peaks == ()
+    assert half.asked == silent.asked == []
+
+
+def test_of_a_batch_the_stages_that_count_are_judged_and_half_is_not_most():
+    batch = BatchSilence(samples=4, silent=(3, 2))
+    assert batch.judged(Edge()) == (3, 2)
+    assert batch.judged(Edge(stages="last")) == (2,)
+    assert (batch.mostly_silent(0), batch.mostly_silent(1)) == (True, False)
+
+
+# T x N x C: three steps, two samples, four neurons; the last neuron is dead, the
+# third fires only for the second sample, nothing fires at the first step.
+SPIKES = torch.tensor(
+    [
+        [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]],
+        [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]],
+        [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]],
+    ]
+)
+
+
+def test_a_neuron_that_fires_on_no_sample_is_dead():
+    assert dead_neurons(SPIKES) == 0.25
+    assert dead_neurons(SPIKES.sum(0)) == 0.25  # counts over time say the same
+    assert dead_neurons(SPIKES[:, :1]) == 0.5
+    assert dead_neurons(SPIKES[:1]) == 1.0
+    assert dead_neurons(SPIKES.unflatten(2, (1, 2, 2))) == 0.25  # channels x places
+
+
+def test_the_first_spike_of_a_stage_is_a_step_from_0_or_t():
+    assert first_spike_steps(SPIKES).tolist() == [1, 2]
+    assert first_spike_steps(SPIKES[:2]).tolist() == [1, 2]  # T = 2: never
+    assert first_spike_steps(SPIKES.unflatten(2, (2, 2))).tolist() == [1, 2]
+    assert first_spike_steps(torch.ones(3, 1, 1)).tolist() == [0]
 
 
 @pytest.mark.parametrize(
-    ("batches", "min_updates", "stops_at"),
-    [
-        ([DEAD] * 9, 0, 5),
-        ([DEAD] * 9, 7, 7),
-        ([DEAD] * 4 + [ALIVE] + [DEAD] * 9, 0, 10),
-        ([ALIVE] * 20, 0, None),
-        ([DEAD] * 99, 100, None),
-    ],
+    ("beta", "rate"), [(0.0, 0.9), (0.24, 0.9), (0.25, 0.8), (0.5, 0.5), (0.75, 0.1)]
 )
-def test_a_training_stops_after_five_dead_batches_and_not_before(
-    batches, min_updates, stops_at
-):
-    watch = SilenceWatch(Edge(), min_updates)
-    answers = [watch.update(batch) for batch in batches]
-    first = answers.index(True) + 1 if True in answers else None
-    assert first == stops_at
+def test_the_saturation_is_the_rate_that_at_most_beta_of_the_samples_exceed(beta, rate):
+    rates = torch.tensor([[0.1, 0.9], [0.2, 0.5], [0.3, 0.1], [0.4, 0.8]])
+    assert saturation(rates, beta) == pytest.approx(rate)
 
 
-def test_the_watch_follows_the_stages_that_count():
-    watch = SilenceWatch(Edge(stages="last"), 0)
-    assert not any(watch.update(DEAD) for _ in range(20))
+def test_saturation_by_brute_force():
+    rng = random.Random(0)
+    for _ in range(300):
+        count, beta = rng.randint(1, 30), rng.random()
+        rates = [[rng.choice([0.0, 0.1, 0.5, 1.0, rng.random()])] for _ in range(count)]
+        met = [
+            low
+            for [low] in rates
+            if sum(1 for [rate] in rates if rate > low) / count <= beta
+        ]
+        measured = saturation(torch.tensor(rates, dtype=torch.float64), beta)
+        assert measured == min(met)

@@ -1,0 +1,101 @@
+"""Everything that is measured of a trained network, by name.
+
+Knows: the names; which of them a network has. Must not know: objectives, files.
+torch is imported when something is measured.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moosnn.snn.silence import Edge, Silence, silence_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from moosnn.snn.network import SpikingNetwork
+    from moosnn.snn.samples import Samples
+
+_ANSWERS = ("accuracy", "loss")
+_LAYERS = tuple(range(1, 65))  # more than any architecture has
+METRICS = (
+    "accuracy",
+    "loss",
+    "spikes_per_sample",
+    "firing_rate",
+    "silence_margin",
+    "silent_fraction",
+    "firing_rate_min",
+    "saturation_rate",
+    "dead_fraction",
+    "work_saved",
+    "parameters",
+    "footprint_bytes",
+    "connection_sparsity",
+    "activation_sparsity",
+    "effective_acs",
+    "effective_macs",
+    "synops",
+    "dense_ops",
+    "membrane_updates",
+    "energy_nj",
+    "energy_moved_nj",
+    "time_steps",
+    "latency_steps",
+    *(f"spikes_per_sample.{k}" for k in _LAYERS),
+    *(f"firing_rate.{k}" for k in _LAYERS),
+    *(f"first_spike_step.{k}" for k in _LAYERS),
+    *(f"silent_fraction.{k}" for k in _LAYERS),
+    *(f"dead_fraction.{k}" for k in _LAYERS),
+)
+
+Metrics = dict[str, float]
+
+
+def metrics_of(
+    network: SpikingNetwork,
+    samples: Samples,
+    edge: Edge,
+    generator: torch.Generator,
+    *,
+    answered: bool,
+) -> tuple[Metrics, Metrics]:
+    """Measure a network.
+
+    Args:
+        network: trained, on the device of the samples.
+        samples: two or more.
+        edge: what counts as silent.
+        generator: of the input's code, on the CPU.
+        answered: whether it learned to answer; one that was stopped as silent did not,
+            and has no accuracy and no loss.
+
+    Returns:
+        Metrics, and the standard errors of those that are means over samples.
+
+    Raises:
+        DivergedError: a loss or a membrane is not finite.
+    """
+    from moosnn.snn.measure import edge_metrics, measure, working_metrics
+
+    seen = measure(network, samples, alpha=edge.alpha, generator=generator)
+    working, sems = working_metrics(seen)
+    if not answered:
+        for name in _ANSWERS:
+            del working[name]
+            sems.pop(name, None)
+    return {
+        **_silence_metrics(silence_of(seen.stage_spikes, seen.near, edge)),
+        **edge_metrics(seen, edge),
+        "parameters": float(network.blueprint.parameters),
+        "time_steps": float(network.genes.time_steps),
+        **working,
+    }, sems
+
+
+def _silence_metrics(silence: Silence) -> Metrics:
+    return {
+        "silence_margin": silence.margin,
+        "silent_fraction": silence.fraction,
+        **{f"silent_fraction.{k}": f for k, f in enumerate(silence.fractions, 1)},
+    }
