@@ -63,16 +63,20 @@ def surrogate_derivative(distance: Tensor, surrogate: str, slope: float) -> Tens
     Raises:
         ConfigError: an unknown surrogate.
     """
+    return _surrogate_(distance.clone(), surrogate, slope)
+
+
+def _surrogate_(distance: Tensor, surrogate: str, slope: float) -> Tensor:
+    """`surrogate_derivative`, written over its input: a new tensor costs more."""
     match surrogate:
         case "atan":
-            return (distance * (math.pi * slope / 2)).square_().add_(
-                1.0
-            ).reciprocal_() * (slope / 2)
+            distance.mul_(math.pi * slope / 2).square_().add_(1.0).reciprocal_()
+            return distance.mul_(slope / 2)
         case "sigmoid":
-            s = torch.sigmoid(distance * slope)
-            return s * (1.0 - s) * slope
+            s = distance.mul_(slope).sigmoid_()
+            return s.addcmul_(s, s, value=-1.0).mul_(slope)
         case "fast_sigmoid":
-            return distance.abs().mul_(slope).add_(1.0).square_().reciprocal_()
+            return distance.abs_().mul_(slope).add_(1.0).square_().reciprocal_()
         case _:
             known = nearest(surrogate, SURROGATES)
             raise ConfigError(f"surrogate: got {surrogate!r}.{known}")
@@ -99,7 +103,7 @@ class _Fire(torch.autograd.Function):
             before.add_(after, alpha=kept)
             after = torch.threshold(before, -threshold, 0.0)
         membrane.neg_()
-        spikes = (membrane >= threshold).to(current.dtype)
+        spikes = torch.ge(membrane, threshold, out=torch.empty_like(membrane))
         ctx.save_for_backward(membrane, spikes, decay)
         ctx.shape_of_step = (threshold, surrogate, slope)
         ctx.mark_non_differentiable(membrane)
@@ -115,16 +119,15 @@ class _Fire(torch.autograd.Function):
             return None, None, None, None, None
         membrane, spikes, decay = ctx.saved_tensors
         threshold, surrogate, slope = ctx.shape_of_step
-        silent = 1.0 - spikes
-        carry = silent * decay
-        grad = surrogate_derivative(membrane - threshold, surrogate, slope)
-        grad *= grads[0]
+        kept = float(decay)
+        carry = (spikes * -kept).add_(kept)
+        grad = _surrogate_(membrane - threshold, surrogate, slope).mul_(grads[0])
         steps, carries = grad.unbind(0), carry.unbind(0)
         for step in range(len(steps) - 2, -1, -1):
             steps[step].addcmul_(carries[step], steps[step + 1])
         grad_decay = None
         if ctx.needs_input_grad[1]:
-            after = (membrane * silent)[:-1]
+            after = (membrane * (1.0 - spikes))[:-1]
             grad_decay = (grad[1:] * after).sum()
         return grad, grad_decay, None, None, None
 

@@ -12,6 +12,7 @@ so. Prints Markdown for docs/benchmarks.md.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from time import perf_counter
@@ -25,6 +26,7 @@ from moosnn.snn.neuron import Neurons
 TIME_STEPS, BATCH, WIDTH = 100, 16, 512
 TURNS = 9
 TAU_STEPS, SLOPE = 2.0, 2.0
+OURS = "moosnn, fused"
 
 Step = Callable[[Tensor], Tensor]  # T x N x C current to spikes
 
@@ -96,7 +98,7 @@ def _norse(name: str) -> Step:
 
 
 LAYERS: dict[str, Callable[[], Step]] = {
-    "moosnn, fused": ours,
+    OURS: ours,
     "spikingjelly LIF 'm'": lambda: _spikingjelly("m"),
     "spikingjelly LIF 's'": lambda: _spikingjelly("s"),
     "snnTorch Leaky": snntorch_leaky,
@@ -119,35 +121,52 @@ def main() -> None:
         except ImportError as error:
             print(f"{name}: left out ({error})", file=sys.stderr)
     same = torch.equal(
-        layers["moosnn, fused"](connection(inputs)),
+        layers[OURS](connection(inputs)),
         layers["spikingjelly LIF 'm'"](connection(inputs)),
     )
     print(f"spikes equal spikingjelly's: {same}\n")
-    best = {name: [float("inf"), float("inf"), 0.0] for name in layers}
+    best = {name: [math.inf, math.inf, math.inf] for name in layers}
+    rates = {}
     for turn in range(TURNS + 1):  # the first warms up
         for name, layer in layers.items():
-            forward, both, rate = _timed(connection, layer, inputs)
+            times, rates[name] = _timed(connection, layer, inputs)
             if turn:
-                best[name][0] = min(best[name][0], forward)
-                best[name][1] = min(best[name][1], both)
-            best[name][2] = rate
-    reference = best["moosnn, fused"][1]
-    print("| | forward, ms | forward and backward, ms | times ours | firing rate |")
-    print("|---|---|---|---|---|")
-    for name, (forward, both, rate) in best.items():
-        times = f"{1e3 * forward:.1f} | {1e3 * both:.1f} | {both / reference:.2f}"
-        print(f"| {name} | {times} | {rate:.3f} |")
+                best[name] = [*map(min, best[name], times)]
+    alone = min(_linear_s(connection, inputs) for _ in range(TURNS))
+    print(f"the linear connection alone, both ways: {1e3 * alone:.1f} ms\n")
+    print(
+        "| ms | forward | both ways | times ours | neuron | times ours | rate |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    ours_both, ours_alone = best[OURS][1:]
+    for name, (forward, both, neuron) in best.items():
+        cells = [f"{1e3 * forward:.1f}", f"{1e3 * both:.1f}", f"{both / ours_both:.2f}"]
+        cells += [f"{1e3 * neuron:.1f}", f"{neuron / ours_alone:.2f}"]
+        print(f"| {name} | {' | '.join(cells)} | {rates[name]:.3f} |")
 
 
 def _timed(
     connection: nn.Linear, layer: Step, inputs: Tensor
-) -> tuple[float, float, float]:
+) -> tuple[list[float], float]:
+    """Seconds forward, both ways, and both ways of the neuron alone; firing rate."""
     connection.zero_grad()
     start = perf_counter()
     spikes = layer(connection(inputs))
     forward = perf_counter() - start
     spikes.mean().backward()
-    return forward, perf_counter() - start, float(spikes.detach().mean())
+    both = perf_counter() - start
+    current = connection(inputs).detach().requires_grad_()
+    start = perf_counter()
+    layer(current).mean().backward()
+    alone = perf_counter() - start
+    return [forward, both, alone], float(spikes.detach().mean())
+
+
+def _linear_s(connection: nn.Linear, inputs: Tensor) -> float:
+    connection.zero_grad()
+    start = perf_counter()
+    connection(inputs).mean().backward()
+    return perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m tests.bench.silence_ablation FOLDER [ARM…]
 
-The default study on digits (``qnehvi``, 60 trials, five seeds, no confirmation) with
+The default study on digits (``qnehvi``, 60 trials, ten seeds, no confirmation) with
 and without the silence constraint, and with and without stopping silent trainings.
 What a search is told differs; all are judged alike: the hypervolume of the trials that
 are feasible by the whole problem, on validation values, and the training time that
@@ -29,7 +29,7 @@ from moosnn.runtime.journal import NAME, read
 from moosnn.space import Space
 from moosnn.trial import Trial
 
-SEEDS = range(5)
+SEEDS = range(10)
 TRIALS = 60
 FREE, UNSTOPPED = "problem.constraints=[]", "task.stop=none"
 ARMS = {
@@ -112,7 +112,7 @@ def main(folder: Path, chosen: list[str]) -> None:
         volumes = [o.hypervolume for o in found[name]]
         cells = " | ".join(f"{v:.3f}" for v in volumes)
         print(f"| {name} | {cells} | **{median(volumes):.3f}** |", flush=True)
-    print("\n| median of five seeds | silent trials | training, s | of it silent |")
+    print("\n| median of ten seeds | silent trials | training, s | of it silent |")
     print("|---|---|---|---|")
     for name, outcomes in found.items():
         silent = median(o.silent for o in outcomes)
