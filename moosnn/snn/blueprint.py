@@ -200,16 +200,25 @@ class Blueprint:
                 return 0
 
     def fan_out(self, layer: str) -> float:
-        """Synapses that a spike of a layer reaches on average, borders included."""
-        ends, reached = {layer}, 0.0
+        """Synapses that a spike of a layer reaches on average, borders included.
+
+        A maximum passes every spike on that lies in a window, though of several in one
+        window only one is left.
+        """
+        passed, reached = {layer: 1.0}, 0.0  # of a spike: the share that arrives there
         for node in self.nodes:
-            if not ends & {*node.sources}:
+            share = max((passed.get(s, 0.0) for s in node.sources), default=0.0)
+            if share == 0.0:
                 continue
-            if isinstance(node.op, Linear | Conv):
-                entries = math.prod(self.shapes[node.sources[0]])
-                reached += self.dense_ops_a_step(node) / entries
-            elif not isinstance(node.op, Neurons):
-                ends.add(node.name)
+            entries = math.prod(self.shapes[node.sources[0]])
+            match node.op:
+                case Linear() | Conv():
+                    reached += share * self.dense_ops_a_step(node) / entries
+                case Pool(kind="max", kernel=kernel):
+                    seen = math.prod(node.shape) * kernel**2
+                    passed[node.name] = share * seen / entries
+                case Pool() | Mean() | Sum() | Delay():
+                    passed[node.name] = share
         return reached
 
     @cached_property

@@ -11,20 +11,29 @@ canonical point of a space can be passed as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from moosnn.errors import ConfigError, nearest
+from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.architectures import cell, conv, mlp, sew
-from moosnn.snn.blueprint import NEURONS, Blueprint, Draft, Neurons, Shape
+from moosnn.snn.blueprint import NEURONS, Blueprint, Conv, Draft, Neurons, Shape
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
 MAX_LAYERS = 8
 ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
     {"mlp": mlp.Mlp, "conv": conv.ConvNet, "cell": cell.Cells, "sew": sew.SewNet}
+)
+# What an architecture reads; all other genes are of every architecture.
+_READ_BY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "mlp": frozenset(mlp.DEFAULTS),
+        "conv": frozenset({"depth", *conv.DEFAULTS}),
+        "cell": frozenset(cell.DEFAULTS),
+        "sew": frozenset({"depth", "channels", *sew.DEFAULTS}),
+    }
 )
 SURROGATES = ("atan", "sigmoid", "fast_sigmoid")
 CODINGS = ("direct", "rate", "latency", "population", "frames")
@@ -114,7 +123,8 @@ class Genes:
             does not count.
 
     Raises:
-        ConfigError: ``loss=tet`` beside a read-out without an answer at each step.
+        ArchitectureError: ``loss=tet`` beside a read-out without an answer at each
+            step.
     """
 
     architecture: Architecture
@@ -134,7 +144,7 @@ class Genes:
 
     def __post_init__(self) -> None:
         if self.loss == "tet" and self.readout in SPIKING_READOUTS:
-            raise ConfigError(
+            raise ArchitectureError(
                 f"loss: tet needs an output at each step, which readout={self.readout} "
                 "has not; use readout=mean, sum or max."
             )
@@ -183,13 +193,24 @@ class Genes:
 
         Raises:
             ConfigError: the architecture cannot take such samples.
+            ArchitectureError: batches of one sample would leave a batch norm a single
+                value to learn from.
         """
         draft = Draft(self.coded_shape(shape))
         features = self.architecture.draw(draft, self.neurons)
         output = draft.linear(features, classes)
         if self.readout in SPIKING_READOUTS:
             draft.neurons(output, self.neurons[-1])
-        return draft.finished()
+        blueprint = draft.finished()
+        if self.batch_size == 1 and any(
+            isinstance(node.op, Conv) and node.shape[1:] == (1, 1)
+            for node in blueprint.nodes
+        ):
+            raise ArchitectureError(
+                "batch_size: expected >= 2 where images shrink to 1 x 1, got 1: a "
+                "batch norm cannot learn from a single value."
+            )
+        return blueprint
 
     def coded_shape(self, shape: Shape) -> Shape:
         """The shape of a step of the coded input."""
@@ -200,6 +221,26 @@ class Genes:
     def to_json(self) -> dict[str, Value]:
         """The JSON form: the flat mapping, read back by `from_params`."""
         return dict(self.given)
+
+
+def require_read(names: Iterable[str], architecture: str) -> None:
+    """Refuse genes that an architecture does not have but another one has.
+
+    Args:
+        names: genes that are searched.
+        architecture: the only one that is tried.
+
+    Raises:
+        ConfigError: with the architectures that have it.
+    """
+    for name in names:
+        gene = name if name in DEFAULTS else name.rpartition("_")[0]
+        families = [family for family, read in _READ_BY.items() if gene in read]
+        if families and architecture not in families:
+            raise ConfigError(
+                f"{name}: architecture={architecture} has no such gene; set "
+                f"task.fixed.architecture to {' or '.join(families)}."
+            )
 
 
 def _neurons(values: Values, layer: int) -> Neurons:

@@ -270,7 +270,7 @@ class _Flow:
                 images = pool(flow.flatten(0, 1), kernel, stride, padding)
             case _:
                 raise TypeError(f"{node.name}: {node.op!r} is not computed here")
-        return images.unflatten(0, flow.shape[:2])
+        return images.reshape(*flow.shape[:2], *images.shape[1:])
 
 
 def runs(blueprint: Blueprint) -> tuple[tuple[Node, ...], ...]:

@@ -15,9 +15,10 @@ klif        H[t] = relu(k ((1 - 1/tau) V[t-1] + X[t])), k learned (Jiang & Zhang
 cuba        lif of the current I[t] = (1 - 1/tau_syn) I[t-1] + X[t]
 alif        lif whose threshold is theta (1 + b A[t]), A[t+1] = (1 - 1/tau_adapt) A[t]
             + S[t] (Bellec et al. 2020, eqs. 8 and 9, with a hard reset)
-izhikevich  H[t] = V + (V (V - 0.8 theta) / theta - W) / tau + X[t], a parabola instead
-            of a leak (Izhikevich 2003, in units of theta); W[t+1] = W[t] + (0.2 V[t] -
-            W[t]) / tau_adapt + b theta S[t]
+izhikevich  H[t] = V + (V (V - 0.8 theta) / theta - W) / tau + X[t] with V and W of the
+            step before, a parabola instead of a leak (Izhikevich 2003, in units of
+            theta); W[t] = W + (0.2 V[t] - W) / tau_adapt + b theta S[t]; V[t] is never
+            below -theta
 =========== ========================================================================
 
 ``b`` is the gene ``adaptation``. The current is nowhere scaled by 1/tau: a threshold
@@ -129,14 +130,18 @@ class Neurons(nn.Module):
         """
         rest = torch.zeros_like(current)
         membrane, slow = self._charge(current, state or (rest, rest))
-        distance = membrane - self.genes.threshold
+        seen = membrane
         if self.genes.kind == "alif":
-            distance = distance - self._rise(slow)
+            seen = membrane - self._rise(slow)
+        # A difference of floats is < 0 exactly when the first is smaller.
+        distance = seen - self.genes.threshold
         surrogate, slope = self.genes.surrogate, self.genes.slope
         spikes = _Spike.apply(distance, surrogate, slope)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         after = membrane * (1.0 - spikes.detach())
-        seen = (distance + self.genes.threshold).detach()
-        return spikes, seen, (after, self._adapted(slow, after, spikes))
+        if self.genes.kind == "izhikevich":
+            # Far below, the parabola would turn inhibition into a spike.
+            after = after.clamp(min=-self.genes.threshold)
+        return spikes, seen.detach(), (after, self._adapted(slow, after, spikes))
 
     def _charge(self, current: Tensor, state: State) -> tuple[Tensor, Tensor]:
         """The membrane before reset, and the second variable the spike depends on."""
@@ -149,12 +154,10 @@ class Neurons(nn.Module):
                 return self.decay * before + slow, slow
             case "izhikevich":
                 theta = self.genes.threshold
-                # Below -theta the parabola would turn inhibition into a spike.
-                v = before.clamp(min=-theta)
-                drift = v * (v - PARABOLA_ZERO * theta) / theta - slow
-                return v + drift / self.genes.tau_mem_steps + current, slow
-            case _:
-                return self.decay * before + current, slow
+                drift = before * (before - PARABOLA_ZERO * theta) / theta - slow
+                return before + drift / self.genes.tau_mem_steps + current, slow
+            case _:  # one rounding fewer than a product and a sum: as in `fire`
+                return torch.addcmul(current, before, self.decay), slow
 
     def _rise(self, adapted: Tensor) -> Tensor:
         return self.genes.adaptation * self.genes.threshold * adapted

@@ -6,8 +6,9 @@ Knows: arrays and tensors. Must not know: files, networks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -70,6 +71,6 @@ class Samples:
         return inputs, labels
 
 
-def _scaled(raw: np.ndarray, input_max: float, device: torch.device) -> Tensor:  # type: ignore[type-arg]  # any dtype
+def _scaled(raw: npt.NDArray[Any], input_max: float, device: torch.device) -> Tensor:
     # torch.tensor copies: torch cannot share arrays that are read-only.
     return torch.tensor(raw, device=device, dtype=torch.float32) / input_max

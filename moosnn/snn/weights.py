@@ -59,7 +59,7 @@ class Preprocessing:
 
     def __call__(
         self,
-        raw: Any,  # noqa: ANN401 -- whatever torch.as_tensor takes
+        raw: Any,  # noqa: ANN401 -- whatever torch.tensor takes
         seed: int = 0,
     ) -> Tensor:
         """Scale, shape and code raw samples.
@@ -75,7 +75,9 @@ class Preprocessing:
         Raises:
             ConfigError: another number of values.
         """
-        samples = torch.as_tensor(raw, dtype=torch.float32)
+        if not isinstance(raw, Tensor):  # a copy: arrays may be read-only
+            raw = torch.tensor(raw)
+        samples = raw.to(torch.float32)
         if samples.ndim < 2 or samples[0].numel() != math.prod(self.sample_shape):
             raise ConfigError(
                 "raw samples: expected N x "

@@ -18,7 +18,7 @@ from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.data import Dataset, DataSource
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.genes import DEFAULTS, NAMES, Genes
+from moosnn.snn.genes import DEFAULTS, NAMES, Genes, require_read
 from moosnn.snn.metrics import METRICS, metrics_of
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
@@ -104,9 +104,13 @@ class SnnTask:
         """Refuse values that no network has, or none on these data.
 
         Raises:
-            ConfigError: with the nearest or the range.
+            ConfigError: with the nearest or the range; or a gene that the architecture,
+                which is not searched, does not read.
             DataError: the data are not there.
         """
+        if "architecture" not in params:
+            known = {**DEFAULTS, **self._fixed}
+            require_read(params, str(known["architecture"]))
         with suppress(ArchitectureError):  # other values may fit together
             self._plan(params)
 

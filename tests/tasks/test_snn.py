@@ -13,12 +13,12 @@ import yaml
 from moosnn.errors import ArchitectureError, ConfigError, DivergedError
 from moosnn.snn.data import Dataset, Description, Split
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.genes import ARCHITECTURES, NAMES
+from moosnn.snn.genes import ARCHITECTURES, DEFAULTS, NAMES
 from moosnn.snn.weights import load_network
 from moosnn.space import Space
 from moosnn.tasks.snn import SnnTask
 from moosnn.trial import Evaluation, Proposal
-from tests.helpers import CONF, load_space
+from tests.helpers import CONF, load_space, load_yaml
 
 QUICK = {"epochs": 3, "width_1": 32, "depth": 1, "batch_size": 32}
 SMALL = {"channels": 4, "stem_channels": 2, "cell_channels": 4, "depth": 1, "epochs": 1}
@@ -241,6 +241,28 @@ def test_a_point_of_another_space_is_refused(tmp_path):
         evaluate(tmp_path, {"filters": 3})
 
 
+@pytest.mark.parametrize(
+    ("architecture", "name", "families"),
+    [
+        ("mlp", "block_1", "conv"),
+        ("mlp", "channels", "conv or sew"),
+        ("conv", "width_2", "mlp"),
+        ("cell", "depth", "mlp or conv or sew"),
+        ("sew", "edge_12", "cell"),
+        ("conv", "blocks_1", "sew"),
+    ],
+)
+def test_a_gene_of_another_architecture_is_no_silent_nothing(
+    architecture, name, families
+):
+    task = SnnTask(fixed={"architecture": architecture})
+    point = {name: DEFAULTS.get(name, 2)}
+    with pytest.raises(ConfigError, match=f"to {families}."):
+        task.check(point)
+    # Where the architecture is searched, the gene belongs to another one of them.
+    task.check({**SMALL, "architecture": architecture, "block_1": "skip"})
+
+
 def test_the_fingerprint_is_that_of_the_data():
     source = Digits(split_seed=2)
     assert SnnTask(data=source).fingerprint() == {"data": source.fingerprint()}
@@ -351,6 +373,33 @@ def test_any_point_of_the_shipped_spaces_is_a_network(name, tmp_path):
         point = {**space.decode([corner] * len(space)), **cheap}
         done = evaluate(tmp_path, point)
         assert set(done.metrics) >= ALWAYS
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_points_of_an_architectures_space_are_networks_or_rarely_refused(architecture):
+    space: Space = load_space(f"nas_{architecture}")
+    shipped = load_yaml(f"experiment/nas_{architecture}")["task"]
+    assert shipped["fixed"] == {"architecture": architecture}
+    task = SnnTask(**shipped)
+    dice = np.random.default_rng(0)
+    found = 0
+    for _ in range(300):
+        point = space.decode(dice.random(len(space)).tolist())
+        task.check(point)
+        if task.refusal(point) is None:
+            known = space.active(point)
+            # What is inactive changes nothing: equal networks are equal points.
+            assert shape_of(task, point) == shape_of(task, known)
+            found += 1
+    assert found > 270
+
+
+def shape_of(task, point):
+    """The nodes of a network and the kinds of its neurons."""
+    _, plan = task._plan(point)
+    return [
+        (n.name, n.sources, n.shape, getattr(n.op, "kind", n.op)) for n in plan.nodes
+    ]
 
 
 def test_the_shipped_configuration_is_the_constructor():

@@ -10,24 +10,28 @@ Here each node is a layer of neurons, and an edge carries its spikes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from moosnn.errors import ArchitectureError, ConfigError
 from moosnn.snn.blueprint import INPUT, Draft, Neurons
 from moosnn.snn.values import Values
+from moosnn.space import Value
 
 EDGES = ("zero", "skip", "conv_1", "conv_3", "average_3")
 NODES = 4
 MAX_CELLS = 3
 FORWARD = tuple((i, j) for j in range(2, NODES + 1) for i in range(1, j))
 BACKWARD = tuple((j, i) for i, j in FORWARD)
-DEFAULTS = {
-    "cells": 2,
-    "cell_channels": 8,
-    **{f"edge_{i}{j}": "conv_3" for i, j in FORWARD},
-    **{f"back_{j}{i}": "zero" for j, i in BACKWARD},
-}
+DEFAULTS: Mapping[str, Value] = MappingProxyType(
+    {
+        "cells": 2,
+        "cell_channels": 8,
+        **{f"edge_{i}{j}": "conv_3" for i, j in FORWARD},
+        **{f"back_{j}{i}": "zero" for j, i in BACKWARD},
+    }
+)
 LAYERED: tuple[str, ...] = ()
 
 

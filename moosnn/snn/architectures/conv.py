@@ -11,15 +11,19 @@ maximum and the classifier sees the whole last image, not its mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from moosnn.snn.architectures.mlp import checked_depth
 from moosnn.snn.blueprint import INPUT, Draft, Neurons
 from moosnn.snn.values import Values
+from moosnn.space import Value
 
 BLOCKS = ("skip", "conv_3", "conv_5", "residual_3", "residual_5")
-DEFAULTS = {"stem_channels": 8, "channels": 16, "block": "conv_3", "pool": False}
+DEFAULTS: Mapping[str, Value] = MappingProxyType(
+    {"stem_channels": 8, "channels": 16, "block": "conv_3", "pool": False}
+)
 LAYERED = ("channels", "block", "pool")
 
 
@@ -29,7 +33,7 @@ class ConvNet:
 
     Attributes:
         stem_channels: of the stem, >= 1.
-        channels: of each block, >= 1.
+        channels: of each block, >= 1; a skip has those of the block before it.
         blocks: what each block is, see `BLOCKS`.
         pools: whether the image is halved after a block; an image that cannot be
             halved stays as it is.
@@ -42,7 +46,7 @@ class ConvNet:
 
     @property
     def layers(self) -> int:
-        """How many sets of neuron genes there are: one a block, the stem has block 1's."""
+        """How many sets of neuron genes: one a block; the stem takes the first."""
         return len(self.blocks)
 
     @classmethod
@@ -78,7 +82,7 @@ class ConvNet:
 def _block(draft: Draft, flow: str, block: str, channels: int, kind: Neurons) -> str:
     same = draft.shape(flow)[0] == channels
     if block == "skip":
-        return flow if same else draft.neurons(draft.conv(flow, channels, 1), kind)
+        return flow
     what, _, kernel = block.partition("_")
     inner = draft.neurons(draft.conv(flow, channels, int(kernel)), kind)
     current = draft.conv(inner, channels, int(kernel))

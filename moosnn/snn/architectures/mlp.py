@@ -5,15 +5,19 @@ Knows: the genes ``depth``, ``width``, ``skip``, ``recurrent``. Must not know: t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from moosnn.errors import ConfigError
 from moosnn.snn.blueprint import INPUT, Draft, Neurons
 from moosnn.snn.values import Values
+from moosnn.space import Value
 
 MAX_DEPTH = 8
-DEFAULTS = {"depth": 2, "width": 64, "skip": False, "recurrent": False}
+DEFAULTS: Mapping[str, Value] = MappingProxyType(
+    {"depth": 2, "width": 64, "skip": False, "recurrent": False}
+)
 LAYERED = ("width", "skip", "recurrent")
 
 

@@ -9,15 +9,19 @@ what follows multiplies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from moosnn.errors import ConfigError
 from moosnn.snn.architectures.mlp import checked_depth
 from moosnn.snn.blueprint import INPUT, Draft, Neurons
 from moosnn.snn.values import Values
+from moosnn.space import Value
 
 MAX_STAGES = 4
-DEFAULTS = {"blocks": 1}
+MAX_BLOCKS = 6  # of a stage; that of the deepest stage of ResNet-34
+DEFAULTS: Mapping[str, Value] = MappingProxyType({"blocks": 1})
 LAYERED = ("channels", "blocks")
 
 
@@ -27,7 +31,7 @@ class SewNet:
 
     Attributes:
         channels: of each stage, >= 1.
-        blocks: residual blocks of each stage, >= 1.
+        blocks: residual blocks of each stage, 1 to 6.
     """
 
     channels: tuple[int, ...]
@@ -48,7 +52,7 @@ class SewNet:
         stages = range(1, checked_depth(values, MAX_STAGES) + 1)
         return cls(
             channels=tuple(values.integer("channels", 1, k) for k in stages),
-            blocks=tuple(values.integer("blocks", 1, k) for k in stages),
+            blocks=tuple(_checked_blocks(values, k) for k in stages),
         )
 
     def draw(self, draft: Draft, neurons: Sequence[Neurons]) -> str:
@@ -64,6 +68,14 @@ class SewNet:
                 stride = 2 if stage and not block else 1
                 flow = _block(draft, flow, channels, stride, kind)
         return draft.mean(flow)
+
+
+def _checked_blocks(values: Values, stage: int) -> int:
+    blocks = values.integer("blocks", 1, stage)
+    if blocks > MAX_BLOCKS:
+        name = values.name("blocks", stage)
+        raise ConfigError(f"{name}: expected 1 to {MAX_BLOCKS}, got {blocks}.")
+    return blocks
 
 
 def _block(draft: Draft, flow: str, channels: int, stride: int, kind: Neurons) -> str:
