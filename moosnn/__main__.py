@@ -20,6 +20,7 @@ from moosnn.compose import Job, compose
 from moosnn.configs import choices, config_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.interruption import EXIT
+from moosnn.options import SUBCOMMANDS
 
 _WIDTH = 80  # characters of a line of help
 
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_subcommand(word: str) -> bool:
     """Whether it names one, or can only be meant for one."""
-    return word in cli.SUBCOMMANDS or not ("=" in word or word.startswith(("-", "~")))
+    return word in SUBCOMMANDS or not ("=" in word or word.startswith(("-", "~")))
 
 
 def _groups() -> str:

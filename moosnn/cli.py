@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from moosnn.tracking.overview import Overview
 
 
-
 def run(words: Sequence[str]) -> int:
     """Run a sub-command.
 

@@ -26,7 +26,9 @@ def load_yaml(name: str) -> dict[str, Any]:
 
 
 def load_space(name: str) -> Space:
-    return Space.from_config(load_yaml(f"space/{name}"))
+    """A shipped space, without the architecture that its file may fix as well."""
+    raw = load_yaml(f"space/{name}")
+    return Space.from_config(raw.get("space", raw))
 
 
 def load_problem(name: str) -> Problem:

@@ -17,9 +17,10 @@ import matplotlib.image
 import pytest
 
 from moosnn.__main__ import main
-from moosnn.cli import SUBCOMMANDS, run
+from moosnn.cli import run
 from moosnn.errors import MoosnnError
 from moosnn.history import Kind
+from moosnn.options import SUBCOMMANDS
 from moosnn.pareto.front import front_of
 from moosnn.runtime.journal import NAME
 from moosnn.runtime.lease import STALE_S, Lease, holder

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from moosnn.errors import ConfigError
 from moosnn.snn.blueprint import INPUT, Conv, Linear, Mean, Neurons, Node, Pool, Shape
+from moosnn.snn.connections import Convolution
 from moosnn.snn.network import SpikingNetwork
 
 Weights = npt.NDArray[np.float32]
@@ -110,11 +111,15 @@ class Translator:
 
     def _folded(self, node: Node) -> tuple[Weights, Weights]:
         """Weight and bias of a convolution with its norm in evaluation mode."""
-        part: Any = self._network.parts[node.name]
-        conv, norm = part
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        weight = conv.weight * scale.reshape(-1, 1, 1, 1)
-        return _array(weight), _array(norm.bias - norm.running_mean * scale)
+        part = self._network.parts[node.name]
+        assert isinstance(part, Convolution)
+        weights, biases = part.folded()
+        if len(weights) > 1:
+            raise ConfigError(
+                f"{node.name}: on a loop through time its batch norm differs from step "
+                "to step, which NIR cannot say; export a cell without back_… edges."
+            )
+        return _array(weights[0]), _array(biases[0])
 
     def _conv2d(self, node: Node, weight: Weights, bias: Weights) -> Any:  # noqa: ANN401 -- nir is optional
         assert isinstance(node.op, Conv)

@@ -9,7 +9,6 @@ through a `Delay` run together, step by step. There is no state between two call
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -31,6 +30,7 @@ from moosnn.snn.blueprint import (
     Sum,
 )
 from moosnn.snn.blueprint import Neurons as NeuronGenes
+from moosnn.snn.connections import Convolution, built
 from moosnn.snn.genes import SPIKING_READOUTS, Genes
 from moosnn.snn.neuron import Neurons, State
 from moosnn.snn.readout import integrate, read
@@ -113,15 +113,17 @@ class SpikingNetwork(nn.Module):
         self.genes = genes
         self.blueprint = genes.blueprint(shape, classes)
         self.parts = nn.ModuleDict()
+        self._runs = runs(self.blueprint)
+        looped = {n.name for run in self._runs if len(run) > 1 for n in run}
         for node in self.blueprint.nodes:
-            part = _part(node, self.blueprint, generator)
+            steps = genes.time_steps if node.name in looped else 1
+            part = built(node, self.blueprint, steps, generator)
             if part is not None:
                 self.parts[node.name] = part
         names = [node.name for node in self.blueprint.layers]
         self._stages = tuple(
             tuple(names.index(n) for n in stage) for stage in self.blueprint.stages
         )
-        self._runs = runs(self.blueprint)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``N x classes`` logits of ``T x N x …`` coded inputs, from rest.
@@ -246,14 +248,14 @@ class _Flow:
                 else:
                     lone = [s.unsqueeze(0) for s in sources]
                     self.tell(node, lone[0])
-                    now[node.name] = self._apply(node, lone)[0]
+                    now[node.name] = self._apply(node, lone, step)[0]
             for name, value in now.items():
                 kept[name].append(value)
         self.values |= {name: torch.stack(steps) for name, steps in kept.items()}
         self.membranes |= {n: torch.stack(steps) for n, steps in membranes.items()}
 
-    def _apply(self, node: Node, sources: Sequence[Tensor]) -> Tensor:
-        """A node without time of its own, on ``T x N x …``."""
+    def _apply(self, node: Node, sources: Sequence[Tensor], step: int = 0) -> Tensor:
+        """A node without time of its own, on ``T x N x …``; ``step`` is of a loop."""
         flow = sources[0]
         match node.op:
             case Sum():
@@ -264,7 +266,9 @@ class _Flow:
                 current: Tensor = self._parts[node.name](flow.flatten(2))
                 return current
             case Conv():
-                images: Tensor = self._parts[node.name](flow.flatten(0, 1))
+                part = self._parts[node.name]
+                assert isinstance(part, Convolution)
+                images: Tensor = part(flow.flatten(0, 1), step)
             case Pool(kind=kind, kernel=kernel, stride=stride, padding=padding):
                 pool = F.max_pool2d if kind == "max" else F.avg_pool2d
                 images = pool(flow.flatten(0, 1), kernel, stride, padding)
@@ -295,39 +299,3 @@ def runs(blueprint: Blueprint) -> tuple[tuple[Node, ...], ...]:
 def _neurons_of(node: Node) -> NeuronGenes:
     assert isinstance(node.op, NeuronGenes)
     return node.op
-
-
-def _part(
-    node: Node, blueprint: Blueprint, generator: torch.Generator
-) -> nn.Module | None:
-    """The module of a node that has weights or neurons."""
-    match node.op:
-        case Linear(outputs=outputs, bias=bias):
-            inputs = math.prod(blueprint.shapes[node.sources[0]])
-            linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]  # torch
-            return _drawn(linear, inputs, generator)
-        case Conv(channels=channels, kernel=kernel, stride=stride):
-            inputs = blueprint.shapes[node.sources[0]][0]
-            conv = nn.utils.skip_init(  # type: ignore[no-untyped-call]  # torch
-                nn.Conv2d,
-                inputs,
-                channels,
-                kernel,
-                stride=stride,
-                padding=kernel // 2,
-                bias=False,
-            )
-            drawn = _drawn(conv, inputs * kernel**2, generator)
-            return nn.Sequential(drawn, nn.BatchNorm2d(channels))
-        case NeuronGenes():
-            return Neurons(node.op)
-        case _:
-            return None
-
-
-def _drawn(module: nn.Module, inputs: int, generator: torch.Generator) -> nn.Module:
-    bound = 1.0 / math.sqrt(inputs)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.uniform_(-bound, bound, generator=generator)
-    return module

@@ -30,6 +30,7 @@ from moosnn.snn.blueprint import (
     Node,
     Pool,
 )
+from moosnn.snn.connections import Convolution
 from moosnn.snn.cost import Hardware
 from moosnn.snn.network import SpikingNetwork
 
@@ -155,13 +156,9 @@ def _folded(network: SpikingNetwork) -> dict[Node, Tensor]:
             weights[node] = linear.weight.detach()
         elif isinstance(node.op, Conv):
             block = network.parts[node.name]
-            assert isinstance(block, nn.Sequential)
-            conv, norm = block
-            assert isinstance(conv, nn.Conv2d)
-            assert isinstance(norm, nn.BatchNorm2d)
-            assert norm.running_var is not None
-            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-            weights[node] = (conv.weight * scale.reshape(-1, 1, 1, 1)).detach()
+            assert isinstance(block, Convolution)
+            # Which are 0 does not depend on the step.
+            weights[node] = block.folded()[0][0]
     return weights
 
 

@@ -134,9 +134,7 @@ def main() -> None:
                 best[name] = [*map(min, best[name], times)]
     alone = min(_linear_s(connection, inputs) for _ in range(TURNS))
     print(f"the linear connection alone, both ways: {1e3 * alone:.1f} ms\n")
-    print(
-        "| ms | forward | both ways | times ours | neuron | times ours | rate |"
-    )
+    print("| ms | forward | both ways | times ours | neuron | times ours | rate |")
     print("|---|---|---|---|---|---|---|")
     ours_both, ours_alone = best[OURS][1:]
     for name, (forward, both, neuron) in best.items():

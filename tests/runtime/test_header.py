@@ -52,9 +52,9 @@ def test_data_may_be_moved_but_not_exchanged() -> None:
     other = changed("task.data", {"_target_": "d", "root": "/b", "split_seed": 1})
     then = header(here, {"data": "1"}, 1)
     assert require_same(STUDY, then, header(there, {"data": "1"}, 1)) == []
-    with pytest.raises(JournalError, match="data.data: then .1., now .2."):
+    with pytest.raises(JournalError, match=r"data\.data: then .1., now .2."):
         require_same(STUDY, then, header(there, {"data": "2"}, 1))
-    with pytest.raises(JournalError, match="task.data.split_seed: then 0, now 1"):
+    with pytest.raises(JournalError, match=r"task\.data\.split_seed: then 0, now 1"):
         require_same(STUDY, then, header(other, {"data": "1"}, 1))
 
 

@@ -81,7 +81,7 @@ def stepped(net, current):
     """The output and the spikes of each layer, ``T x N x …``."""
     nodes = net.blueprint.nodes
     state, before, kept = {}, {}, {n.name: [] for n in nodes}
-    for step in current:
+    for index, step in enumerate(current):
         now = {INPUT: step}
         for node in nodes:
             part = dict(net.parts.items()).get(node.name)
@@ -97,7 +97,7 @@ def stepped(net, current):
                 case "Linear":
                     value = part(sources[0].flatten(1))
                 case "Conv":
-                    value = part(sources[0])
+                    value = part(sources[0], index)
                 case "Sum":
                     value = sum(sources)
                 case "Mean":
@@ -213,13 +213,13 @@ def test_weights_come_from_the_generator_and_never_from_the_global_one():
     assert torch.equal(torch.get_rng_state(), before)
     for ours, same in zip(first.parameters(), again.parameters(), strict=True):
         assert torch.equal(ours, same)
-    weights = [n.parts["conv_2"][0].weight for n in (first, other)]
+    weights = [n.parts["conv_2"].conv.weight for n in (first, other)]
     assert not torch.equal(*weights)
 
 
 def test_weights_start_within_the_inverse_root_of_their_inputs():
     net = network(IMAGE, architecture="conv", channels=64, depth=1)
-    weight = net.parts["conv_2"][0].weight  # 8 channels of 3 x 3
+    weight = net.parts["conv_2"].conv.weight  # 8 channels of 3 x 3
     assert weight.abs().max() <= 72**-0.5
     assert weight.abs().max() > 0.95 * 72**-0.5
 
@@ -293,3 +293,21 @@ def test_there_is_a_module_for_each_layer_of_neurons():
     net = network(IMAGE, architecture="cell", **LOOPS["cell"])
     built = [k for k, part in net.parts.items() if isinstance(part, Neurons)]
     assert built == [node.name for node in net.blueprint.layers]
+
+
+def test_on_a_loop_each_step_has_the_statistics_that_it_was_trained_with():
+    """Evaluation of the training batch is the training pass, once all is learned."""
+    net = network(IMAGE, architecture="cell", threshold=0.3, **LOOPS["cell"])
+    steps = net.genes.time_steps
+    norms = [p.norm for p in net.parts.values() if hasattr(p, "norm")]
+    assert {len(norm.mean) for norm in norms} == {1, steps}
+    current = sequence(IMAGE, steps=steps, count=64)
+    with torch.no_grad():
+        for _ in range(120):  # running means are a tenth new at each pass
+            trained = net.train()(current)
+        evaluated = net.eval()(current)
+    looped = [norm for norm in norms if len(norm.mean) > 1]
+    assert any(bool((norm.variance[0] != norm.variance[1]).any()) for norm in looped)
+    # The running variance is the unbiased one: a spike at its threshold may move.
+    same = (trained - evaluated).abs().amax(1) < 0.01
+    assert same.float().mean() > 0.8

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from moosnn.snn.blueprint import INPUT, Conv, Linear
+from moosnn.snn.connections import Norm
 from moosnn.snn.cost import static_metrics
 from moosnn.snn.genes import DEFAULTS, Genes
 from moosnn.snn.network import SpikingNetwork
@@ -128,7 +129,7 @@ def test_borders_strides_and_norms_of_scale_zero_by_hand():
         [1, 0, 1, 0],
     ]
     with torch.no_grad():
-        net.parts["conv_4"][1].weight.zero_()
+        net.parts["conv_4"].norm.scale.zero_()
     assert fan_out(net)["conv_4"].sum() == 0
     assert hardware_of(net).zero_weights == 9
 
@@ -141,13 +142,13 @@ def test_the_fan_out_is_what_flipping_one_input_reaches(name):
         if not isinstance(node.op, Conv | Linear):
             continue
         module = net.parts[node.name]
-        connection = module[0] if isinstance(module, nn.Sequential) else module
+        connection = getattr(module, "conv", module)
         shape = net.blueprint.shapes[node.sources[0]]
         lone = torch.eye(math.prod(shape))  # one input at a time
         with torch.no_grad():
             positive = connection.weight.abs()
             if isinstance(node.op, Conv):
-                scale = (module[1].weight != 0).float().reshape(-1, 1, 1, 1)
+                scale = (module.norm.scale != 0).float().reshape(-1, 1, 1, 1)
                 images = lone.reshape(-1, *shape)
                 padding = node.op.kernel // 2
                 reached = nn.functional.conv2d(
@@ -179,8 +180,8 @@ class ByValue:
 
     def __init__(self, net):
         for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.ones_(module.weight)
+            if isinstance(module, Norm):
+                nn.init.ones_(module.scale)
         self._fan_out = fan_out(net)
         self.acs = self.macs = 0.0
 

@@ -378,9 +378,9 @@ def test_any_point_of_the_shipped_spaces_is_a_network(name, tmp_path):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_points_of_an_architectures_space_are_networks_or_rarely_refused(architecture):
     space: Space = load_space(f"nas_{architecture}")
-    shipped = load_yaml(f"experiment/nas_{architecture}")["task"]
-    assert shipped["fixed"] == {"architecture": architecture}
-    task = SnnTask(**shipped)
+    fixed = load_yaml(f"space/nas_{architecture}")["task"]["fixed"]
+    assert fixed == {"architecture": architecture}
+    task = SnnTask(fixed=fixed, **load_yaml(f"experiment/nas_{architecture}")["task"])
     dice = np.random.default_rng(0)
     found = 0
     for _ in range(300):
