@@ -18,7 +18,8 @@ from typing import Protocol
 
 from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.architectures import cell, conv, mlp, sew
-from moosnn.snn.blueprint import NEURONS, Blueprint, Conv, Draft, Neurons, Shape
+from moosnn.snn.blueprint import NEURONS, Blueprint, Conv, Neurons, Shape
+from moosnn.snn.draft import Draft
 from moosnn.snn.values import Values
 from moosnn.space import Value
 

@@ -28,7 +28,9 @@ from moosnn.tasks.torch_settings import device_named, generator, torch_threads
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
+    from moosnn.snn.learning.bptt import Fit
     from moosnn.snn.network import SpikingNetwork
+    from moosnn.snn.samples import Samples
 
 # One stream of random numbers for each purpose, so that none shifts another.
 _WEIGHTS, _TRAINING, _MEASURING = range(3)
@@ -184,53 +186,31 @@ class SnnTask:
         with torch_threads(self._threads):
             return self._run(proposal, context, "test")
 
-    def _run(self, proposal: Proposal, context: Context, name: str) -> Evaluation:
-        from moosnn.snn.learning.bptt import fit, planned_updates
-        from moosnn.snn.network import SpikingNetwork
+    def _run(self, proposal: Proposal, context: Context, split: str) -> Evaluation:
         from moosnn.snn.samples import Samples
 
         start = time.perf_counter()
         device = device_named(self._device)
         genes, _ = self._plan(proposal.params)
         data = self._source.load(genes.time_steps, context.cache)
-        seed = proposal.seed
-        network = SpikingNetwork(
-            genes,
-            data.description.shape,
-            data.description.classes,
-            generator(seed, _WEIGHTS),
-        ).to(device)
         train = Samples.of(data.train, data.input_max, device)
-        planned = planned_updates(len(train), genes.batch_size, genes.epochs)
-        began = time.perf_counter()
-        result = fit(
-            network,
-            train,
-            generator=generator(seed, _TRAINING),
-            watch=self._watch(planned=planned, samples=len(train)),
-            on_epoch=context.report,
+        network, result, training_s = self._trained(
+            genes, data, train, proposal, context
         )
-        training_s = time.perf_counter() - began
         if result.stopped == "silent":
-            name, samples = "train", train.only(result.recent)
+            split, samples = "train", train.only(result.recent)
         else:
-            split = data.test if name == "test" else data.validation
-            samples = Samples.of(split, data.input_max, device)
+            held_out = data.test if split == "test" else data.validation
+            samples = Samples.of(held_out, data.input_max, device)
         metrics, sems = metrics_of(
             network,
             samples,
             self._edge,
-            generator(seed, _MEASURING),
+            generator(proposal.seed, _MEASURING),
             answered=result.stopped != "silent",
         )
-        self._save(
-            context,
-            network,
-            data,
-            proposal=proposal,
-            measured_on=name,
-            stopped=result.stopped,
-        )
+        facts = {"measured_on": split, "stopped": result.stopped}
+        self._save(context, network, data, proposal, facts)
         return Evaluation(
             metrics={**metrics, "work_saved": result.work_saved},
             sems=sems,
@@ -240,15 +220,39 @@ class SnnTask:
             device=str(device),
         )
 
+    def _trained(
+        self,
+        genes: Genes,
+        data: Dataset,
+        train: Samples,
+        proposal: Proposal,
+        context: Context,
+    ) -> tuple[SpikingNetwork, Fit, float]:
+        """The network, how its training went, and the seconds that it took."""
+        from moosnn.snn.learning.bptt import fit, planned_updates
+        from moosnn.snn.network import SpikingNetwork
+
+        shape, classes = data.description.shape, data.description.classes
+        weights = generator(proposal.seed, _WEIGHTS)
+        network = SpikingNetwork(genes, shape, classes, weights).to(train.device)
+        planned = planned_updates(len(train), genes.batch_size, genes.epochs)
+        start = time.perf_counter()
+        result = fit(
+            network,
+            train,
+            generator=generator(proposal.seed, _TRAINING),
+            watch=self._watch(planned=planned, samples=len(train)),
+            on_epoch=context.report,
+        )
+        return network, result, time.perf_counter() - start
+
     def _save(
         self,
         context: Context,
         network: SpikingNetwork,
         data: Dataset,
-        *,
         proposal: Proposal,
-        measured_on: str,
-        stopped: str | None,
+        facts: Mapping[str, str | None],
     ) -> None:
         from moosnn import __version__
         from moosnn.snn.weights import save_network
@@ -265,8 +269,7 @@ class SnnTask:
                 "seed": proposal.seed,
                 "data": data.description.name,
                 "data_sha256": self._source.fingerprint(),
-                "measured_on": measured_on,
-                "stopped": stopped,
+                **facts,
             },
         )
 

@@ -298,7 +298,7 @@ def test_neurons_that_nir_does_not_have_are_refused_by_name(neuron):
 
 
 def test_the_maximum_of_what_is_no_spike_is_refused():
-    from moosnn.snn.blueprint import Draft
+    from moosnn.snn.draft import Draft
 
     net = network((1, 4, 4), architecture="conv", depth=1)
     draft = Draft((1, 4, 4))

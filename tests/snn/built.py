@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moosnn.snn.blueprint import Blueprint, Draft, Neurons, Shape
+from moosnn.snn.blueprint import Blueprint, Neurons, Shape
 from moosnn.snn.coding import encode
+from moosnn.snn.draft import Draft
 from moosnn.snn.genes import DEFAULTS, Genes
 from moosnn.snn.network import SpikingNetwork
 from moosnn.space import Value

@@ -14,7 +14,6 @@ from moosnn.snn.blueprint import (
     Blueprint,
     Conv,
     Delay,
-    Draft,
     Linear,
     Mean,
     Neurons,
@@ -22,6 +21,7 @@ from moosnn.snn.blueprint import (
     Pool,
     Sum,
 )
+from moosnn.snn.draft import Draft
 from tests.snn.built import CLASSES, blueprint, coded, lif, network
 
 IMAGE = (2, 7, 6)

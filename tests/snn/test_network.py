@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from moosnn.snn.blueprint import INPUT, Blueprint, Draft, Linear
+from moosnn.snn.blueprint import INPUT, Blueprint, Linear
+from moosnn.snn.draft import Draft
 from moosnn.snn.genes import ARCHITECTURES, READOUTS
 from moosnn.snn.network import runs
 from moosnn.snn.neuron import Neurons

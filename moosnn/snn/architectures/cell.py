@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from moosnn.errors import ArchitectureError, ConfigError
-from moosnn.snn.blueprint import INPUT, Draft, Neurons
+from moosnn.snn.blueprint import INPUT, Neurons
+from moosnn.snn.draft import Draft
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
