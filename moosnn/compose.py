@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from moosnn.configs import GROUPS, IDENTITY, PLACE, choices, config_folder
+from moosnn.configs import DATA, GROUPS, IDENTITY, PLACE, choices, config_folder
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.mistakes import reworded
 
@@ -175,7 +175,8 @@ def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
                 f"{group}: expected one of them.{nearest('', choices(group))}"
             )
     experiment = chosen.get("experiment", "study")
-    name = f"{experiment}-{chosen['optimizer']}-s{config.get('seed')}"
+    data = "" if chosen["data"] == DATA else f"-{chosen['data']}"
+    name = f"{experiment}{data}-{chosen['optimizer']}-s{config.get('seed')}"
     elsewhere = False
     sweep = None
     parent = Path("runs")
@@ -197,7 +198,7 @@ def _distinguishing(words: Iterable[str]) -> list[str]:
     found = []
     for word in (word.lstrip("+~") for word in words):
         key, _, _ = word.partition("=")
-        named = key in ("experiment", "optimizer", "seed", PLACE)
+        named = key in ("experiment", "data", "optimizer", "seed", PLACE)
         if re.split(r"[./@]", key)[0] in IDENTITY and not named:
             found.append(re.sub(r"[^\w.=,()\[\]{}:+-]", "_", word))
     name = ",".join(found)

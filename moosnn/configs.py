@@ -15,6 +15,7 @@ from moosnn.errors import ConfigError
 IDENTITY = ("task", "data", "space", "problem", "optimizer")
 # Those of which a study has exactly one.
 GROUPS = (*IDENTITY, "executor")
+DATA = "digits"  # the default, which a study's name does not tell
 # Where files lie does not: the fingerprint tells the same data at another place.
 PLACE = "data.root"
 

@@ -21,7 +21,7 @@ from moosnn.confirmation import (
     unconfirmed,
     unfinished,
 )
-from moosnn.errors import ConfigError, StudyBusyError, StudyFolderError
+from moosnn.errors import ConfigError, DataError, StudyBusyError, StudyFolderError
 from moosnn.history import CORRECTABLE, History, Kind
 from moosnn.interruption import Interruption
 from moosnn.optimizers.base import Optimizer
@@ -42,6 +42,7 @@ RETRIES: Mapping[str, float] = {
     "out_of_memory": 1,
     "lost": math.inf,
     "preempted": math.inf,
+    "data": math.inf,  # once they can be read: the study stops, it is no trial's fault
 }
 # A study whose first trials all crash is broken, not unlucky.
 HOPELESS_CRASHES = 5
@@ -83,6 +84,7 @@ class Study:
             problem, optimizer, settings.seed, threaded=executor.ahead > 0
         )
         self._waiting: deque[int] = deque()
+        self._given_out: set[tuple[int, int]] = set()  # attempts, by this driver
         # Attempts (number, attempt) that are retrainings; those not yet submitted.
         self._confirming: dict[tuple[int, int], Retraining] = {}
         self._unconfirmed: deque[Retraining] = deque()
@@ -194,6 +196,7 @@ class Study:
         attempt = self.history.attempts(trial.number) + 1
         job_id = self._executor.reserve()
         self._record(Kind.SUBMITTED, trial.number, attempt, {"job_id": job_id})
+        self._given_out.add((trial.number, attempt))
         self._executor.submit(trial.proposal, attempt, job_id)
 
     # ---------------------------------------------------------------- results
@@ -259,6 +262,7 @@ class Study:
         if retried < RETRIES.get(failure.kind, 0):
             self._record(Kind.RETRIED, number, attempt, data)
             self._waiting.append(number)
+            self._require_data(number, attempt, failure)
         else:
             self._ended += 1
             self._record(Kind.FAILED, number, attempt, data)
@@ -277,6 +281,12 @@ class Study:
                     f"{last.message}{where}. Mend the task, then start anew with "
                     "another study_dir=…."
                 )
+
+    def _require_data(self, number: int, attempt: int, failure: Failure) -> None:
+        """Stop where data cannot be read or kept; the study goes on once they can."""
+        # What an earlier driver gave out may have met data that were repaired since.
+        if failure.kind == "data" and (number, attempt) in self._given_out:
+            raise DataError(failure.message)
 
     # ---------------------------------------------------------------- confirmation
 
@@ -299,6 +309,7 @@ class Study:
         data = {"replicate": replicate, "seed": proposal.seed, "job_id": job_id}
         self._record(Kind.CONFIRMING, number, attempt, data)
         self._confirming[number, attempt] = retraining
+        self._given_out.add((number, attempt))
         self._executor.submit(proposal, attempt, job_id)
 
     def _on_confirmed(self, ended: Ended) -> None:
@@ -306,6 +317,7 @@ class Study:
         result = self._checked(ended.result)
         if isinstance(result, Failure) and RETRIES.get(result.kind) == math.inf:
             self._unconfirmed.append(retraining)
+            self._require_data(ended.number, ended.attempt, result)
             return
         data = {"replicate": retraining[1], **result_to_json(result)}
         self._record(Kind.CONFIRMED, ended.number, ended.attempt, data)
@@ -335,3 +347,4 @@ class Study:
     ) -> None:
         event = self._journal.append(kind, number, attempt, data)
         self._feeds.tell(event, self.history)
+

@@ -30,6 +30,7 @@ FAILURE_KINDS = (
     "crashed",
     "lost",
     "preempted",
+    "data",
 )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from moosnn.errors import DivergedError, MoosnnError, ReleasedError
+from moosnn.errors import DataError, DivergedError, MoosnnError, ReleasedError
 from moosnn.runtime.files import CACHE_FOLDER, ERROR_NAME, attempt_folder, read_json
 from moosnn.tasks.base import Task
 from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal
@@ -113,6 +113,7 @@ def _kind(error: BaseException) -> str:
     for types, kind in (
         (DivergedError, "diverged"),
         (ReleasedError, "preempted"),
+        (DataError, "data"),
         (MoosnnError, "invalid"),
         (MemoryError, "out_of_memory"),
     ):

@@ -92,10 +92,13 @@ def require_same(
             "choose another study_dir=…."
         )
     if then["digest"] != now["digest"]:
-        difference = first_difference(
-            {**then["config"], "data": then["fingerprint"]},
-            {**now["config"], "data": now["fingerprint"]},
-        )
+        difference = first_difference(then["config"], now["config"])
+        if difference is None:
+            raise JournalError(
+                f"{folder}: its data are not those it was made with: files were added, "
+                "lost or changed, or another version of the task reads them; give it "
+                "the same data, or another study_dir=…."
+            )
         raise JournalError(
             f"{folder}: was made by another config ({difference}); give the config it "
             "was made with, or another study_dir=…."

@@ -12,11 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.blueprint import Blueprint
-from moosnn.snn.data import Dataset, DataSource
+from moosnn.snn.data import Dataset, DataSource, Description
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.genes import DEFAULTS, NAMES, Genes, require_read
 from moosnn.snn.metrics import METRICS, metrics_of
@@ -139,7 +140,7 @@ class SnnTask:
 
     def _plan(self, params: Params) -> tuple[Genes, Blueprint]:
         """A point's genes and network on these data."""
-        description = self._source.describe()
+        description = self._description
         coding: dict[str, Value] = {"coding": "frames"} if description.frames else {}
         genes = Genes.from_params({**DEFAULTS, **coding, **self._fixed, **params})
         if (genes.coding == "frames") != description.frames:
@@ -154,6 +155,10 @@ class SnnTask:
                 "(~space.coding) or set task.fixed.coding."
             )
         return genes, genes.blueprint(description.shape, description.classes)
+
+    @cached_property
+    def _description(self) -> Description:
+        return self._source.describe()
 
     def _watch(self, *, planned: int, samples: int) -> Watch:
         return watch_named(

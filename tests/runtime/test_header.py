@@ -52,7 +52,7 @@ def test_data_may_be_moved_but_not_exchanged() -> None:
     other = changed("task.data", {"_target_": "d", "root": "/b", "split_seed": 1})
     then = header(here, {"data": "1"}, 1)
     assert require_same(STUDY, then, header(there, {"data": "1"}, 1)) == []
-    with pytest.raises(JournalError, match=r"data\.data: then .1., now .2."):
+    with pytest.raises(JournalError, match="its data are not those it was made with"):
         require_same(STUDY, then, header(there, {"data": "2"}, 1))
     with pytest.raises(JournalError, match=r"task\.data\.split_seed: then 0, now 1"):
         require_same(STUDY, then, header(other, {"data": "1"}, 1))
@@ -73,7 +73,7 @@ def test_the_first_difference_is_named(path: str, value: object, said: str) -> N
 
 
 def test_other_data_is_another_study() -> None:
-    with pytest.raises(JournalError, match=r"data.d: then '1', now '2'"):
+    with pytest.raises(JournalError, match="its data are not those it was made with"):
         require_same(
             STUDY, header(CONFIG, {"d": "1"}, 1), header(CONFIG, {"d": "2"}, 1)
         )
