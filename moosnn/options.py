@@ -60,7 +60,7 @@ def parser_of(name: str) -> Parser:
     parser = Parser(prog=f"moosnn {name}", description=told[name], allow_abbrev=False)
     if name == "data":
         parser.add_argument("check", choices=("check",))
-        parser.add_argument("folder", metavar="DIR", type=Path, help="as data.root")
+        parser.add_argument("folder", metavar="DIR", help="as data.root")
         return parser
     count = 1 if name in ("front", "edge") else "+"
     parser.add_argument("folders", metavar="DIR", type=Path, nargs=count, help=_DIR)

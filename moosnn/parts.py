@@ -162,6 +162,13 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
 
 def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
     problem.check_task(task.metrics)
+    for constraint in problem.constraints:
+        if constraint.metric not in task.always:
+            raise ConfigError(
+                f"problem.constraints: not every network has {constraint.metric!r}: "
+                "one that is stopped has no answers, a shallow one lacks layers."
+                f"{nearest(constraint.metric, task.always)}"
+            )
     for name in problem.space:
         if name in fixed:
             raise ConfigError(

@@ -347,4 +347,3 @@ class Study:
     ) -> None:
         event = self._journal.append(kind, number, attempt, data)
         self._feeds.tell(event, self.history)
-

@@ -476,7 +476,14 @@ def test_what_lies_in_a_data_folder(
     root = writers.write_nmnist(tmp_path / "events")
     told = shown(capsys, "data", "check", root).splitlines()
     assert told[0] == "nmnist: events of 2 x 34 x 34, 10 classes"
-    assert told[-1] == f"use it: data=nmnist data.root={root}"
+    assert told[-1] == (
+        f"use it: python -m moosnn +experiment=nas_mlp data=nmnist data.root={root}"
+    )
+
+
+def test_data_check_wants_a_folder() -> None:
+    with pytest.raises(MoosnnError, match="expected"):
+        run(["data", "check", ""])
 
 
 def test_a_bad_file_of_a_data_folder_is_one_line_and_exit_code_2(

@@ -1,4 +1,4 @@
-"""A study on files: damaged ones stop it, repaired ones let it go on; none is touched."""
+"""A study on files: damaged ones stop it, repaired ones let it go on, none changes."""
 
 from __future__ import annotations
 

@@ -293,6 +293,15 @@ MISTAKES = {
     ),
     "+experiment=nas task.stop=drve": "stop: got 'drve'. Did you mean 'drive'?",
     "+experiment=nas task.max_parameters=0": "max_parameters: expected a whole number",
+    "+experiment=nas problem.constraints=[{metric:loss,upper:1}]": (
+        "problem.constraints: not every network has 'loss'"
+    ),
+    "+experiment=nas problem.constraints=[{metric:spikes_per_sample.3,upper:1}]": (
+        "not every network has 'spikes_per_sample.3'"
+    ),
+    "+experiment=nas_mlp task.fixed.edge_12=zero": (
+        "edge_12: architecture=mlp has no such gene"
+    ),
     "+experiment=nas task.max_parameters=10": (
         "space: no point of it may be tried, e.g.: "
     ),

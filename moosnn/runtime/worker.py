@@ -120,6 +120,7 @@ class _Unbuilt:
     """Stands for a task that could not be built: each attempt fails with the reason."""
 
     metrics: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
     parameters = None
 
     def __init__(self, reason: Exception) -> None:

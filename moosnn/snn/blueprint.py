@@ -223,21 +223,52 @@ class Blueprint:
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """Sets of spiking neurons that every path from input to output crosses.
 
-        A node is such a place if the output cannot be reached without it; its stage
-        are the neurons whose spikes it carries: one layer, or, where spikes are added
-        to those of a skip connection, both.
+        Between any two nodes of the order lie the values that later nodes still read.
+        Where all of these are spikes, the layers that sent them are a stage: one layer
+        of a plain network; several where skip connections or branches run side by
+        side, of which one may be silent while another works.
 
         Returns:
-            Names of layers; at least one stage in any network that spikes on all paths.
+            Names of layers, in order. A stage of several values is left out if another
+            stage is part of it, for then it can never be the more silent one.
         """
         members = self._members()
-        found: dict[tuple[str, ...], None] = {}
-        for node in self.nodes:
-            carried = members.get(node.name, frozenset())
-            if carried and not self._reachable_without(node.name):
-                ordered = tuple(n.name for n in self.layers if n.name in carried)
-                found.setdefault(ordered)
-        return tuple(found)
+        single: dict[tuple[str, ...], None] = {}
+        joint: dict[tuple[str, ...], None] = {}
+        for position in range(len(self.nodes)):
+            live = self._live(position)
+            if any(not members.get(name) for name in live):
+                continue
+            carried = frozenset[str]().union(*(members[name] for name in live))
+            ordered = tuple(n.name for n in self.layers if n.name in carried)
+            if ordered:
+                (single if len(live) == 1 else joint).setdefault(ordered)
+        for stage in list(joint):
+            others = [*single, *(j for j in joint if j != stage)]
+            if any(set(other) <= set(stage) for other in others):
+                del joint[stage]
+        position_of = {node.name: k for k, node in enumerate(self.nodes)}
+        return tuple(
+            sorted({**single, **joint}, key=lambda s: (position_of[s[-1]], len(s)))
+        )
+
+    def _live(self, position: int) -> set[str]:
+        """What nodes after a position read of those up to it; a delay's is its source.
+
+        A delayed value whose source lies behind the position is no way past it: what
+        it carries had to come by first.
+        """
+        place = {node.name: k for k, node in enumerate(self.nodes)}
+        last = position == len(self.nodes) - 1
+        live: set[str] = {self.output.name} if last else set()
+        for node in self.nodes[position + 1 :]:
+            for source in node.sources if not isinstance(node.op, Delay) else ():
+                at = place.get(source, -1)
+                delayed = at >= 0 and isinstance(self.nodes[at].op, Delay)
+                sender = self.nodes[at].sources[0] if delayed else source
+                if at <= position and place.get(sender, -1) <= position:
+                    live.add(sender)
+        return live
 
     def _members(self) -> dict[str, frozenset[str]]:
         """The layers whose spikes a node carries, for nodes that carry only spikes."""
@@ -252,18 +283,6 @@ class Blueprint:
                     *(members[s] for s in node.sources)
                 )
         return members
-
-    def _reachable_without(self, removed: str) -> bool:
-        """Whether the output is reached from the input around a node, over time too."""
-        reached = {INPUT}
-        grown = True
-        while grown and self.output.name not in reached:
-            grown = False
-            for node in self.nodes:
-                if node.name not in reached | {removed} and reached & {*node.sources}:
-                    reached.add(node.name)
-                    grown = True
-        return self.output.name in reached
 
 
 def _taps(size: int, kernel: int, stride: int) -> int:

@@ -228,7 +228,7 @@ def require_read(names: Iterable[str], architecture: str) -> None:
     """Refuse genes that an architecture does not have but another one has.
 
     Args:
-        names: genes that are searched.
+        names: genes that are searched or fixed.
         architecture: the only one that is tried.
 
     Raises:

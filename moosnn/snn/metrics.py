@@ -48,6 +48,8 @@ METRICS = (
     *(f"silent_fraction.{k}" for k in _LAYERS),
     *(f"dead_fraction.{k}" for k in _LAYERS),
 )
+# What every network has, of any depth, and one that was stopped as silent as well.
+ALWAYS = tuple(m for m in METRICS if m not in _ANSWERS and "." not in m)
 
 Metrics = dict[str, float]
 

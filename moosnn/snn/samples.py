@@ -14,8 +14,8 @@ from torch import Tensor
 
 from moosnn.snn.data import Split
 
-# Splits up to this size are held on the device as float32; larger ones, and those that
-# are mapped from a file, are read a batch at a time.
+# Splits up to this size, mapped from a file or not, are held on the device as float32;
+# larger ones are read a batch at a time.
 _HELD_BYTES = 1 << 28
 
 

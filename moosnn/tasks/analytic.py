@@ -101,6 +101,12 @@ class AnalyticTask:
         }[self.function]
 
     @property
+    def always(self) -> tuple[str, ...]:
+        """All of them, but of a silent network neither accuracy nor spikes."""
+        unknown = ("accuracy", "spikes_per_sample")
+        return tuple(m for m in self.metrics if m not in unknown)
+
+    @property
     def parameters(self) -> frozenset[str]:
         """The parameters it understands."""
         if self.function == "toy_snn":

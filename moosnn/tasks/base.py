@@ -57,6 +57,14 @@ class Task(Protocol):
         ...
 
     @property
+    def always(self) -> tuple[str, ...]:
+        """Those metrics that every evaluation has, of a stopped training as well.
+
+        A constraint needs one of these.
+        """
+        ...
+
+    @property
     def parameters(self) -> frozenset[str] | None:
         """The parameters it understands; ``None`` = any."""
         ...

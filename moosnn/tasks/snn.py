@@ -20,7 +20,7 @@ from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.data import Dataset, DataSource, Description
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.genes import DEFAULTS, NAMES, Genes, require_read
-from moosnn.snn.metrics import METRICS, metrics_of
+from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
 from moosnn.space import Params, Value
@@ -63,6 +63,7 @@ class SnnTask:
     """
 
     metrics: tuple[str, ...] = METRICS
+    always: tuple[str, ...] = ALWAYS
     parameters: frozenset[str] | None = NAMES
 
     def __init__(
@@ -113,7 +114,7 @@ class SnnTask:
         """
         if "architecture" not in params:
             known = {**DEFAULTS, **self._fixed}
-            require_read(params, str(known["architecture"]))
+            require_read([*self._fixed, *params], str(known["architecture"]))
         with suppress(ArchitectureError):  # other values may fit together
             self._plan(params)
 

@@ -43,6 +43,7 @@ class ScriptedTask:
     """Does what the parameter ``deed`` says."""
 
     metrics = ("value",)
+    always = metrics
     parameters = None
 
     def check(self, params: Params) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -175,8 +176,31 @@ def test_stages_are_what_every_path_crosses(changes):
         for name in crossed
         if (spikes := spikes_of(plan, name)) is not None
     }
-    assert {frozenset(stage) for stage in plan.stages} == expected
-    assert len(plan.stages) == len(expected) > 0
+    stages = {frozenset(stage) for stage in plan.stages}
+    assert stages >= expected
+    assert len(plan.stages) == len(stages) > 0
+    walked = [{n.name for n in plan.layers} & set(path) for path in paths(plan)]
+    assert all(stage & layers for stage in stages for layers in walked)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *SHORT,
+        {"depth": 3, "skip": True},
+        {"depth": 4, "skip": True, "recurrent_2": True},
+        {"architecture": "cell", "cells": 1, "edge_14": "zero", "edge_23": "zero"},
+    ],
+)
+def test_no_set_of_layers_can_fall_silent_beside_the_stages(changes):
+    """Whatever layers stop all paths by their silence hold a whole stage."""
+    plan = blueprint(IMAGE, **changes)
+    names = [node.name for node in plan.layers]
+    walked = [set(names) & set(path) for path in paths(plan)]
+    for size in (1, 2, 3):
+        for silent in map(set, itertools.combinations(names, size)):
+            if all(silent & layers for layers in walked):
+                assert any(silent >= set(stage) for stage in plan.stages), silent
 
 
 def test_stages_by_hand():

@@ -155,7 +155,8 @@ def test_a_stage_of_several_layers_adds_spikes_and_takes_the_nearest_membrane():
     net = network(IMAGE, architecture="sew", depth=2, channels=3, **thresholds).eval()
     activity = net.observe(sequence(IMAGE))
     counts, near = activity.layer_counts(), activity.stage_nearness(1)
-    assert len(activity.stages) == 3  # stem; stem and branch; both ways of stage 2
+    # Stem; stem and branch; in stage 2 the skip beside either layer of the branch.
+    assert [len(stage) for stage in activity.stages] == [1, 2, 2, 2]
     for column, stage in enumerate(activity.stages):
         expected = sum(counts[:, k] for k in stage)
         assert torch.equal(activity.stage_counts()[:, column], expected)

@@ -118,19 +118,19 @@ def test_borders_strides_and_norms_of_scale_zero_by_hand():
     ]
     # The second stage: a 3 x 3 and a 1 x 1 convolution of stride 2, centres at rows 0
     # and 2 and columns 0 and 2.
-    assert maps["conv_4"].reshape(3, 4).tolist() == [
+    assert maps["conv_5"].reshape(3, 4).tolist() == [
         [1, 2, 1, 1],
         [2, 4, 2, 2],
         [1, 2, 1, 1],
     ]
-    assert maps["conv_6"].reshape(3, 4).tolist() == [
+    assert maps["conv_4"].reshape(3, 4).tolist() == [
         [1, 0, 1, 0],
         [0, 0, 0, 0],
         [1, 0, 1, 0],
     ]
     with torch.no_grad():
-        net.parts["conv_4"].norm.scale.zero_()
-    assert fan_out(net)["conv_4"].sum() == 0
+        net.parts["conv_5"].norm.scale.zero_()
+    assert fan_out(net)["conv_5"].sum() == 0
     assert hardware_of(net).zero_weights == 9
 
 

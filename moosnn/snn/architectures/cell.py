@@ -66,7 +66,8 @@ class Cells:
             ArchitectureError: no forward path through the cell.
         """
         given = {(i, j): values.option(f"edge_{i}{j}", EDGES) for i, j in FORWARD}
-        given |= {(j, i): values.option(f"back_{j}{i}", EDGES) for j, i in BACKWARD}
+        if values.integer("time_steps", 1) > 1:  # with one step nothing comes later
+            given |= {(j, i): values.option(f"back_{j}{i}", EDGES) for j, i in BACKWARD}
         edges = {edge: op for edge, op in given.items() if op != "zero"}
         kept = _between_first_and_last(edges)
         if NODES not in kept:

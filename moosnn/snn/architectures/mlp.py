@@ -30,7 +30,8 @@ class Mlp:
         widths: neurons of each layer, 1 to 8 layers, each >= 1.
         skips: whether a layer also hears the layer (or the input) two below it; of the
             first layer without meaning.
-        recurrent: whether a layer also hears its own spikes of the step before.
+        recurrent: whether a layer also hears its own spikes of the step before; with
+            one step there is none.
     """
 
     widths: tuple[int, ...]
@@ -54,7 +55,10 @@ class Mlp:
         return cls(
             widths=tuple(values.integer("width", 1, k) for k in layers),
             skips=tuple(k > 1 and values.boolean("skip", k) for k in layers),
-            recurrent=tuple(values.boolean("recurrent", k) for k in layers),
+            recurrent=tuple(
+                values.boolean("recurrent", k) and values.integer("time_steps", 1) > 1
+                for k in layers
+            ),
         )
 
     def draw(self, draft: Draft, neurons: Sequence[Neurons]) -> str:

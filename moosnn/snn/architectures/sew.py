@@ -80,9 +80,10 @@ def _checked_blocks(values: Values, stage: int) -> int:
 
 
 def _block(draft: Draft, flow: str, channels: int, stride: int, kind: Neurons) -> str:
+    skip = flow
+    # The skip first: where it lies beside either layer of the branch is a stage.
+    if stride != 1 or draft.shape(flow)[0] != channels:
+        skip = draft.neurons(draft.conv(flow, channels, 1, stride), kind)
     inner = draft.neurons(draft.conv(flow, channels, 3, stride), kind)
     branch = draft.neurons(draft.conv(inner, channels, 3), kind)
-    if stride == 1 and draft.shape(flow)[0] == channels:
-        return draft.sum([branch, flow])
-    skip = draft.neurons(draft.conv(flow, channels, 1, stride), kind)
     return draft.sum([branch, skip])

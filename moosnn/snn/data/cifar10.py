@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from moosnn.snn.data import Dataset, Description
 from moosnn.snn.data.files import (
@@ -22,7 +23,7 @@ from moosnn.snn.data.files import (
     read_bytes,
     size_of,
 )
-from moosnn.snn.data.pictures import Part, Pictures, split_pictures
+from moosnn.snn.data.pictures import Part, Pictures, split_labels, split_pictures
 from moosnn.snn.data.splits import SplitOptions
 
 CLASSES = 10
@@ -64,10 +65,8 @@ class Cifar10:
         )
 
     def describe(self) -> Description:
-        """Pictures of 3 x 32 x 32; every file has whole records."""
-        for path in self._files:
-            _check_size(path, size_of(path))
-        return _DESCRIPTION
+        """Pictures of 3 x 32 x 32; the labels are read."""
+        return self._description
 
     def fingerprint(self) -> str:
         """Of names, sizes, the labels and the split."""
@@ -101,9 +100,22 @@ class Cifar10:
 
     @cached_property
     def _fingerprint(self) -> str:
-        labels = [_read(path).labels.astype(np.uint8).tobytes() for path in self._files]
+        labels = [part.astype(np.uint8).tobytes() for part in self._labels]
         root = self._files[0].parent
         return fingerprint_of(root, self._files, *labels, repr(self._options))
+
+    @cached_property
+    def _description(self) -> Description:
+        for path in self._files:
+            _check_size(path, size_of(path))
+        *train, test = self._labels
+        split_labels(np.concatenate(train), test, CLASSES, self._options)
+        return _DESCRIPTION
+
+    @cached_property
+    def _labels(self) -> list[npt.NDArray[np.int64]]:
+        """Of each file; the pictures lie between them, so all of it is read once."""
+        return [_read(path).labels for path in self._files]
 
     @cached_property
     def _files(self) -> list[Path]:

@@ -31,7 +31,7 @@ from moosnn.snn.data.files import (
     reading,
     size_of,
 )
-from moosnn.snn.data.recordings import Recordings, load_recordings
+from moosnn.snn.data.recordings import Recordings, described, load_recordings
 from moosnn.snn.data.splits import Indices, SplitOptions
 
 SIDE = 128
@@ -104,13 +104,8 @@ class DvsGesture:
         )
 
     def describe(self) -> Description:
-        """The size of frames; the tables are read, and how each recording begins."""
-        for path in self._paths:
-            size_of(path)
-            with reading(path), path.open("rb") as file:
-                head = file.read(_HEAD_BYTES)
-            check_header(path, head)
-        return self.recordings.description
+        """The size of frames; the tables are read, and how one recording begins."""
+        return self._description
 
     def fingerprint(self) -> str:
         """Of names, sizes, the tables and the split."""
@@ -126,6 +121,15 @@ class DvsGesture:
             time_steps=time_steps,
             cache=cache,
         )
+
+    @cached_property
+    def _description(self) -> Description:
+        for path in self._paths:
+            size_of(path)
+        first = self._paths[0]
+        with reading(first), first.open("rb") as file:
+            check_header(first, file.read(_HEAD_BYTES))
+        return described(self.recordings, self._options)
 
     @cached_property
     def recordings(self) -> Recordings:

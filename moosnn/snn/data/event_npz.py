@@ -35,11 +35,12 @@ from moosnn.snn.data.files import (
     class_files,
     find_root,
     fingerprint_of,
+    is_folder,
     names_in,
     reading,
     size_of,
 )
-from moosnn.snn.data.recordings import Recordings, load_recordings
+from moosnn.snn.data.recordings import Recordings, described, load_recordings
 from moosnn.snn.data.splits import Indices, SplitOptions, check_whole
 
 TREE = "train/CLASS/*.npz and test/CLASS/*.npz, each with the arrays t, x, y and p"
@@ -100,7 +101,7 @@ class EventNpz:
 
     def describe(self) -> Description:
         """The size of frames; every class has its files."""
-        return self.recordings.description
+        return described(self.recordings, self._options)
 
     def fingerprint(self) -> str:
         """Of names, sizes, the camera and the split."""
@@ -160,7 +161,7 @@ class EventNpz:
     def _files(self) -> tuple[list[list[Path]], list[list[Path]]]:
         train = find_root(self._root, TREE, ("train", "events_np/train"))
         folder = train.parent
-        classes = [name for name in names_in(train) if (train / name).is_dir()]
+        classes = [name for name in names_in(train) if is_folder(train / name)]
         if all(name.isascii() and name.isdigit() for name in classes):
             classes.sort(key=lambda name: (int(name), name))
         if len(classes) < 2:
@@ -211,8 +212,7 @@ def read_npz(path: Path, width: int, height: int) -> Events:
         ValueError,  # and UnicodeDecodeError
         OverflowError,
     ) as error:
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise bad_file(path, "an .npz file", repr(words)) from error
+        raise bad_file(path, "a whole .npz file", _worded(error, size)) from error
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         got = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -221,6 +221,17 @@ def read_npz(path: Path, width: int, height: int) -> Events:
         raise bad_file(path, "events", "none")
     times = arrays["t"].astype(np.int64)
     return Events(t_us=times, x=arrays["x"], y=arrays["y"], p=arrays["p"])
+
+
+def _worded(error: Exception, size: int) -> str:
+    """What zipfile's error means to who made the file."""
+    words = str(error)
+    if "not a zip file" in words:
+        return f"no directory of a zip file at its end, after {size} bytes"
+    found = re.search(r"CRC-32 for file '([txyp])\.npy'", words)
+    if found:
+        return f"an array {found[1]} that fails its checksum"
+    return "one that cannot be unpacked"
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> Integers:

@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from moosnn.errors import ConfigError, DataError
@@ -56,12 +57,53 @@ def checked_root(root: object) -> Path | None:
     """
     if root is None:
         return None
+    number = isinstance(root, int | float) and not isinstance(root, bool)
+    if number:
+        raise ConfigError(
+            f"data.root: expected a folder, got the number {root!r}; if a folder is "
+            f"called so, write data.root=./{root}."
+        )
     if not isinstance(root, str | Path) or str(root) == "":
-        raise ConfigError(f"data.root: expected a folder, got {root!r}.")
+        raise ConfigError(
+            f"data.root: expected a folder, got {root!r}; write data.root=FOLDER."
+        )
     try:
         return Path(root).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"data.root: got {str(root)!r}: {error}.") from error
+        raise ConfigError(
+            f"data.root: got {str(root)!r}, but that user has no home here; write the "
+            "whole path."
+        ) from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder.
+
+    Raises:
+        DataError: it cannot be told, e.g. for want of permission.
+    """
+    with reading(path):
+        try:
+            return stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return False  # ValueError: a NUL in the name
+
+
+def check_folder(path: Path, holding: str) -> None:
+    """Refuse what is no folder.
+
+    Args:
+        path: that should be one.
+        holding: e.g. ``expected one with a.bin``.
+
+    Raises:
+        DataError: it is a file, is not there or cannot be looked at.
+    """
+    if is_folder(path):
+        return
+    with reading(path):
+        what = "a file, not a folder" if path.exists() else "no such folder"
+    raise DataError(f"{told(path)}: {what}; {holding}.")
 
 
 def find_root(root: Path | None, tree: str, candidates: Sequence[str]) -> Path:
@@ -83,17 +125,15 @@ def find_root(root: Path | None, tree: str, candidates: Sequence[str]) -> Path:
             f"data.root: expected the folder of the data set, got nothing; set "
             f"data.root=FOLDER, which holds {tree}."
         )
-    with reading(root):
-        try:
-            is_folder = stat.S_ISDIR(root.stat().st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            is_folder = False
-        if not is_folder:
-            raise DataError(f"{told(root)}: no such folder; expected one with {tree}.")
-        for candidate in candidates:
+    check_folder(root, f"expected one with {tree}")
+    for candidate in candidates:
+        with reading(root / candidate):
             if (root / candidate).exists():
                 return root / candidate
-    raise DataError(f"{told(root)}: expected {tree}, got {_shown(root)}.")
+    raise DataError(
+        f"{told(root)}: expected {tree}, got {_shown(root)}; set data.root to the "
+        "folder that holds them."
+    )
 
 
 def _shown(folder: Path) -> str:
@@ -126,7 +166,9 @@ def size_of(path: Path) -> int:
     with reading(path):
         status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{told(path)}: expected a file, got a folder or a device.")
+        raise DataError(
+            f"{told(path)}: expected a file, got a folder or a device; {COPY_AGAIN}."
+        )
     return status.st_size
 
 
@@ -166,6 +208,21 @@ def names_in(folder: Path) -> list[str]:
         return sorted(n for n in os.listdir(folder) if not n.startswith("."))
 
 
+def holds(folder: Path, pattern: str) -> bool:
+    """Whether something below a folder matches a pattern such as ``train/*/*.bin``.
+
+    Not `Path.glob`, which passes over what may not be read.
+
+    Raises:
+        DataError: a folder on the way cannot be read.
+    """
+    first, _, rest = pattern.partition("/")
+    names = [name for name in names_in(folder) if fnmatchcase(name, first)]
+    if not rest:
+        return bool(names)
+    return any(is_folder(folder / n) and holds(folder / n, rest) for n in names)
+
+
 def class_files(folder: Path, classes: Sequence[str], ending: str) -> list[list[Path]]:
     """The files of each class, one folder a class.
 
@@ -182,7 +239,7 @@ def class_files(folder: Path, classes: Sequence[str], ending: str) -> list[list[
     """
     there = names_in(folder)
     for name in there:
-        if name not in classes and (folder / name).is_dir():
+        if name not in classes and is_folder(folder / name):
             raise bad_file(
                 folder,
                 f"only the classes {', '.join(classes[:12])}",

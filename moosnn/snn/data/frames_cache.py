@@ -3,9 +3,11 @@
 Knows: one file format (.npy), atomic replacement. Must not know: where events come
 from, what a user's folder is.
 
-A file appears whole, by a rename. Several processes may build the same one at once: the
-last rename wins, and all of them wrote the same bytes. A file of the wrong size, as a
-crash of the machine or a copy may leave, is built anew.
+A file appears whole, by a rename. Nothing keeps several processes from building the
+same one at once, each in a draft of its own that takes as much room: the last rename
+wins, and all of them wrote the same bytes. A file of the wrong size, as a crash of the
+machine or a copy may leave, is built anew. The draft of a process that was killed is
+deleted `ABANDONED_S` after its last write, by whoever asks for frames then.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,7 +28,8 @@ from moosnn.errors import DataError
 VERSION = 1  # of the frames' content: another one never meets an older cache
 Frames = npt.NDArray[np.uint8]
 Blocks = Iterable[tuple[int, Frames]]
-_ABANDONED_S = 6 * 3600.0
+ABANDONED_S = 6 * 3600.0
+_DRAFTS = ".frames-*.npy.*"
 _GB = 1e9
 
 
@@ -38,7 +42,7 @@ def frames_key(fingerprint: str, time_steps: int, framing: str) -> str:
 def cached_frames(
     cache: Path, key: str, shape: tuple[int, ...], build: Callable[[], Blocks]
 ) -> Frames:
-    """The frames of all samples, built at most once a cache.
+    """The frames of all samples; built if they are not there.
 
     Args:
         cache: a folder; made if it lacks.
@@ -54,6 +58,7 @@ def cached_frames(
     """
     path = cache / f"frames-{key[:32]}.npy"
     size = int(np.prod(shape))
+    _clear_abandoned(cache)
     try:
         found = _opened(path, shape)
         if found is not None:
@@ -102,7 +107,6 @@ def _write(path: Path, shape: tuple[int, ...], blocks: Blocks) -> None:
     try:
         # Not through a mapping: there a full disk is a SIGBUS instead of an error.
         with draft.open("xb") as file:
-            _clear_abandoned(path, os.fstat(file.fileno()).st_mtime)
             file.write(header)
             for row, frames in blocks:
                 file.seek(len(header) + row * row_bytes)
@@ -114,9 +118,10 @@ def _write(path: Path, shape: tuple[int, ...], blocks: Blocks) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _clear_abandoned(path: Path, now: float) -> None:
-    """Delete the drafts of processes that were killed long ago."""
-    for draft in path.parent.glob(f".{path.name}.*"):
-        with contextlib.suppress(FileNotFoundError):
-            if now - draft.stat().st_mtime > _ABANDONED_S:
-                draft.unlink()
+def _clear_abandoned(cache: Path) -> None:
+    """Delete the drafts, of any frames, of processes that were killed long ago."""
+    with contextlib.suppress(OSError):  # tidying is no reason to stop a trial
+        for draft in cache.glob(_DRAFTS):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - draft.stat().st_mtime > ABANDONED_S:
+                    draft.unlink()

@@ -1,20 +1,15 @@
 """MNIST, Fashion-MNIST and others in the same files (idx, also .gz).
 
-Knows: the idx format. Must not know: networks, torch.
+Knows: the files and their headers. Must not know: networks, torch.
 
-Big-endian: magic 0x00000803, count, rows, columns, then a byte a pixel; labels have
-magic 0x00000801, count, then a byte each (LeCun, Cortes & Burges, "The MNIST database
-of handwritten digits").
+Pictures: magic 0x00000803, count, rows, columns, then a byte a pixel; labels: magic
+0x00000801, count, then a byte each.
 """
 
 from __future__ import annotations
 
-import gzip
-import struct
-import zlib
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +22,10 @@ from moosnn.snn.data.files import (
     find_root,
     fingerprint_of,
     reading,
-    size_of,
     told,
 )
-from moosnn.snn.data.pictures import Part, Pictures, split_pictures
+from moosnn.snn.data.idx import Idx
+from moosnn.snn.data.pictures import Part, Pictures, split_labels, split_pictures
 from moosnn.snn.data.splits import SplitOptions
 
 CLASSES = 10
@@ -44,7 +39,6 @@ LARGEST_SIDE = 1024
 _PARTS = ("train", "t10k")
 _LABELS_HEADER = 8
 _IMAGES_HEADER = 16
-_GZIP_MOST = 1032  # no deflated byte becomes more bytes than that
 _SPELLINGS = tuple(
     f"{dash}{ending}"
     for dash in ("-idx{}-ubyte", ".idx{}-ubyte")
@@ -90,11 +84,8 @@ class Mnist:
         )
 
     def describe(self) -> Description:
-        """The size of the pictures, from the header of the first file."""
-        _, rows, columns = self._files[0].images_header()
-        return Description(
-            name=self._name, shape=(1, rows, columns), classes=CLASSES, frames=False
-        )
+        """The size of the pictures, from a header; the labels are read as well."""
+        return self._description
 
     def fingerprint(self) -> str:
         """Of names, sizes, the labels and the split."""
@@ -115,7 +106,7 @@ class Mnist:
         Raises:
             DataError: with the file and the offset.
         """
-        description = self.describe()
+        description = self._sizes
         train, test = (_part(files, description.shape) for files in self._files)
         return Pictures(description=description, train=train, test=test)
 
@@ -126,8 +117,26 @@ class Mnist:
     @cached_property
     def _fingerprint(self) -> str:
         files = [path for pair in self._files for path in (pair.images, pair.labels)]
-        labels = [pair.read_labels().tobytes() for pair in self._files]
+        labels = [part.tobytes() for part in self._labels]
         return fingerprint_of(files[0].parent, files, *labels, repr(self._options))
+
+    @cached_property
+    def _sizes(self) -> Description:
+        _, rows, columns = self._files[0].images_header()
+        return Description(
+            name=self._name, shape=(1, rows, columns), classes=CLASSES, frames=False
+        )
+
+    @cached_property
+    def _description(self) -> Description:
+        found = self._sizes
+        train, test = (part.astype(np.int64) for part in self._labels)
+        split_labels(train, test, CLASSES, self._options)
+        return found
+
+    @cached_property
+    def _labels(self) -> list[npt.NDArray[np.uint8]]:
+        return [pair.read_labels() for pair in self._files]
 
     @cached_property
     def _files(self) -> tuple[_Pair, _Pair]:
@@ -152,7 +161,7 @@ class _Pair:
         Raises:
             DataError: they are none, or more than the file can hold.
         """
-        with _Idx(self.images) as file:
+        with Idx(self.images) as file:
             count, rows, columns = file.header(IMAGES_MAGIC, _IMAGES_HEADER)
         for offset, side in ((8, rows), (12, columns)):
             if not 1 <= side <= LARGEST_SIDE:
@@ -166,7 +175,7 @@ class _Pair:
         Raises:
             DataError: with the offset.
         """
-        with _Idx(self.labels) as file:
+        with Idx(self.labels) as file:
             (count,) = file.header(LABELS_MAGIC, _LABELS_HEADER)
             labels = file.body(count, _LABELS_HEADER)
         wrong = np.flatnonzero(labels >= CLASSES)
@@ -195,7 +204,7 @@ def _part(files: _Pair, shape: tuple[int, ...]) -> Part:
     if len(labels) != count:
         expected = f"{count} labels, one a picture of {files.images.name}"
         raise bad_file(files.labels, expected, str(len(labels)), offset=4)
-    with _Idx(files.images) as file:
+    with Idx(files.images) as file:
         file.header(IMAGES_MAGIC, _IMAGES_HEADER)
         pixels = file.body(count * rows * columns, _IMAGES_HEADER)
     return Part(
@@ -214,82 +223,6 @@ def _spelled(folder: Path, stem: str, dimensions: int) -> Path:
         with reading(folder):
             if (folder / name).exists():
                 return folder / name
-    raise DataError(f"{told(folder)}: lacks {names[0]} (or .gz); expected {TREE}.")
-
-
-class _Idx:
-    """An idx file that is read from its start, never further than its header says."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._size = size_of(path)
-        self._zipped = path.suffix == ".gz"
-
-    def __enter__(self) -> _Idx:
-        with reading(self._path):
-            self._file = cast(
-                BinaryIO,
-                gzip.open(self._path) if self._zipped else self._path.open("rb"),
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def header(self, magic: int, length: int) -> tuple[int, ...]:
-        """The counts after the magic number.
-
-        Raises:
-            DataError: it is no idx file of that kind, or too short or long for them.
-        """
-        raw = self._read(length)
-        if len(raw) < length:
-            got = f"{len(raw)} bytes" if raw else "an empty file"
-            raise bad_file(self._path, f"a header of {length} bytes", got)
-        found, *counts = struct.unpack(f">{length // 4}I", raw)
-        if found != magic:
-            got = f"0x{found:08x}"
-            raise bad_file(self._path, f"magic 0x{magic:08x}", got, offset=0)
-        needed = int(np.prod(counts, dtype=object))
-        if needed == 0:
-            raise bad_file(self._path, "at least one sample", "none", offset=4)
-        held = self._size * _GZIP_MOST if self._zipped else self._size - length
-        if needed > held or (not self._zipped and needed < held):
-            most = "at most " if self._zipped else ""
-            raise bad_file(
-                self._path,
-                f"{needed} bytes after the header, which counts "
-                f"{' x '.join(map(str, counts))}",
-                f"{most}{held}",
-                offset=length + min(needed, held),
-            )
-        return tuple(counts)
-
-    def body(self, needed: int, start: int) -> npt.NDArray[np.uint8]:
-        """Exactly so many bytes, and then the end.
-
-        Raises:
-            DataError: there are fewer or more.
-        """
-        raw = self._read(needed + 1)
-        if len(raw) != needed:
-            got = str(len(raw)) if len(raw) < needed else "more"
-            raise bad_file(
-                self._path,
-                f"{needed} bytes after the header",
-                got,
-                offset=start + min(needed, len(raw)),
-            )
-        return np.frombuffer(raw, dtype=np.uint8)
-
-    def _read(self, count: int) -> bytes:
-        try:
-            with reading(self._path):
-                return self._file.read(count)
-        except (EOFError, zlib.error) as error:
-            raise bad_file(self._path, "a whole gzip file", str(error)) from error
-        except DataError as error:
-            if isinstance(error.__cause__, gzip.BadGzipFile):
-                got = str(error.__cause__)
-                raise bad_file(self._path, "a gzip file", got) from error
-            raise
+    raise DataError(
+        f"{told(folder)}: lacks {names[0]} (or .gz); expected {TREE}; put it there."
+    )

@@ -3,10 +3,12 @@
 Knows: the generator. Must not know: files, networks, torch.
 
 A bright or dark bar crosses a small event camera. Each of its two edges makes a pixel
-it passes emit an event, ON or OFF as the light changes. Where the bar begins, how fast
+it passes emit an event, ON or OFF as the light changes. When the bar comes, how fast
 and how wide it is differ from sample to sample; some events are lost, all come a little
-early or late, and there is noise. All directions pass the same pixels with the same
-number of events: only their order tells the class.
+early or late, and there is noise. Within the recording the bar comes from outside and
+leaves altogether, so that in every direction each pixel is passed once by each edge:
+how often a pixel fires has one distribution for all classes, and only the times of the
+events tell the class.
 """
 
 from __future__ import annotations
@@ -21,22 +23,26 @@ import numpy.typing as npt
 
 from moosnn.snn.data import Dataset, Description
 from moosnn.snn.data.events import POLARITIES, Events, check_framing
-from moosnn.snn.data.recordings import Recordings, load_recordings
+from moosnn.snn.data.recordings import Recordings, described, load_recordings
 from moosnn.snn.data.splits import (
     Indices,
     SplitOptions,
+    check_generated,
     check_whole,
     generated_test,
 )
 
 DIRECTIONS = 8
 DURATION_US = 100_000
-VERSION = 1
+VERSION = 2
 LARGEST_SIDE = 256
 LOST_SHARE = 0.1
 NOISE_SHARE = 0.1  # of as many events as there are pixels
 JITTER_US = 1_000.0
-_CROSSINGS = (0.7, 1.4)  # how often a bar could cross the camera in the duration
+_REACH = 2**-0.5  # of the corners from the middle, in camera widths
+_MARGIN_US = 4 * JITTER_US  # nothing of the bar is in sight before and after
+_JITTER_MOST_US = 3 * JITTER_US  # less than that, so that no event leaves the recording
+_SHARES = (0.6, 1.0)  # of the recording, less its margins, that a crossing takes
 _WIDTHS = (0.1, 0.4)  # of the bar, in camera widths
 
 
@@ -79,13 +85,12 @@ class MovingEdges:
         )
 
     def describe(self) -> Description:
-        """Frames of ON and OFF pixels."""
-        return Description(
-            name="moving_edges",
-            shape=(POLARITIES, self._side, self._side),
-            classes=DIRECTIONS,
-            frames=True,
-        )
+        """Frames of ON and OFF pixels.
+
+        Raises:
+            DataError: more samples than may be, or than there are to train on.
+        """
+        return described(self.recordings, self._options)
 
     def fingerprint(self) -> str:
         """Of the parameters."""
@@ -106,10 +111,16 @@ class MovingEdges:
     @cached_property
     def recordings(self) -> Recordings:
         """The samples, made when they are read; each depends on its number alone."""
+        check_generated(DIRECTIONS, self._each)
         every = np.repeat(np.arange(DIRECTIONS, dtype=np.int64), self._each)
         is_test = generated_test(DIRECTIONS, self._each)
         return Recordings(
-            description=self.describe(),
+            description=Description(
+                name="moving_edges",
+                shape=(POLARITIES, self._side, self._side),
+                classes=DIRECTIONS,
+                frames=True,
+            ),
             train=every[~is_test],
             validation=None,
             test=every[is_test],
@@ -139,15 +150,19 @@ def moving_bar(direction: int, side: int, draw: np.random.Generator) -> Events:
     centre = (side - 1) / 2
     # How far a pixel lies along the way, in camera widths; rows are counted downwards.
     along = ((x - centre) * np.cos(angle) - (y - centre) * np.sin(angle)) / side
-    speed = draw.uniform(*_CROSSINGS) / DURATION_US
-    start = draw.uniform(-0.6, -0.3)
     width = draw.uniform(*_WIDTHS)
+    there_us = DURATION_US - 2 * _MARGIN_US
+    takes_us = there_us * draw.uniform(*_SHARES)
+    begin_us = _MARGIN_US + draw.uniform(0, there_us - takes_us)
+    speed = (2 * _REACH + width) / takes_us
     bright = int(draw.integers(2))
     times, cells, signs = [], [], []
-    for edge, sign in ((start, bright), (start - width, 1 - bright)):
-        passed = (along - edge) / speed + draw.normal(0.0, JITTER_US, len(x))
+    for behind, sign in ((0.0, bright), (width, 1 - bright)):
+        passed_us = begin_us + (along + _REACH + behind) / speed
+        jitter_us = draw.normal(0.0, JITTER_US, len(x))
+        passed_us += jitter_us.clip(-_JITTER_MOST_US, _JITTER_MOST_US)
         seen = draw.random(len(x)) >= LOST_SHARE
-        times.append(passed[seen])
+        times.append(passed_us[seen])
         cells.append(np.flatnonzero(seen))
         signs.append(np.full(len(cells[-1]), sign))
     noise = int(draw.poisson(NOISE_SHARE * side * side))
@@ -163,9 +178,8 @@ def _in_time(
     signs: list[npt.NDArray[np.int64]],
     side: int,
 ) -> Events:
-    """The events that fall into the recording, sorted."""
+    """The events, sorted."""
     whole = np.floor(times).astype(np.int64)
     order = np.argsort(whole, kind="stable")
-    order = order[(whole[order] >= 0) & (whole[order] < DURATION_US)]
     y, x = np.divmod(cells[order], side)
     return Events(t_us=whole[order], x=x, y=y, p=np.concatenate(signs)[order])

@@ -26,7 +26,7 @@ from moosnn.snn.data.files import (
     fingerprint_of,
     read_bytes,
 )
-from moosnn.snn.data.recordings import Recordings, load_recordings
+from moosnn.snn.data.recordings import Recordings, described, load_recordings
 from moosnn.snn.data.splits import Indices, SplitOptions
 
 SIDE = 34
@@ -74,7 +74,7 @@ class NMnist:
 
     def describe(self) -> Description:
         """Frames of 2 x 34 x 34; every class has its files."""
-        return self.recordings.description
+        return described(self.recordings, self._options)
 
     def fingerprint(self) -> str:
         """Of names, sizes and the split."""

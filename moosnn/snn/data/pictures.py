@@ -53,10 +53,14 @@ def split_pictures(pictures: Pictures, options: SplitOptions) -> Dataset:
     """Cut the training part; the test part stays as it is.
 
     Raises:
-        DataError: fewer samples than the options ask for.
+        DataError: as `split_labels`.
     """
-    check_classes("training", pictures.train.labels, pictures.description.classes)
-    train, validation = split_train(pictures.train.labels, options)
+    train, validation = split_labels(
+        pictures.train.labels,
+        pictures.test.labels,
+        pictures.description.classes,
+        options,
+    )
     everything = np.arange(len(pictures.test.labels))
     return Dataset(
         description=pictures.description,
@@ -65,6 +69,22 @@ def split_pictures(pictures: Pictures, options: SplitOptions) -> Dataset:
         test=_chosen(pictures.test, everything),
         input_max=PIXEL_MAX,
     )
+
+
+def split_labels(
+    train: npt.NDArray[np.int64],
+    test: npt.NDArray[np.int64],
+    classes: int,
+    options: SplitOptions,
+) -> tuple[Indices, Indices]:
+    """The samples of train and of validation among the official training part.
+
+    Raises:
+        DataError: fewer samples than the options ask for, or a part without a class.
+    """
+    check_classes("training", train, classes)
+    check_classes("test", test, classes)
+    return split_train(train, options)
 
 
 def _chosen(part: Part, indices: Indices) -> Split:

@@ -28,12 +28,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moosnn.errors import DataError
 from moosnn.snn.data import Dataset, Description
 from moosnn.snn.data.frames_cache import Blocks, cached_frames, frames_key
 from moosnn.snn.data.recordings import frames_dataset
 from moosnn.snn.data.splits import (
     Indices,
     SplitOptions,
+    check_generated,
     check_real,
     check_whole,
     generated_test,
@@ -42,6 +44,9 @@ from moosnn.snn.data.splits import (
 
 AMPLITUDE_LEAST = 0.01
 HARMONICS_MOST = 100
+CLASSES_MOST = 1000
+DIMENSION_MOST = 32  # a product of more sums leaves the floats
+NUMBERS_MOST = 1 << 26  # of 4 bytes, in any array that a class needs
 VERSION = 1
 _PROBES = 4096  # points that tell the range of a class's times
 _BLOCK = 512  # samples at once
@@ -53,9 +58,9 @@ class RandomManifolds:
     """Spike times on random manifolds, one a class.
 
     Args:
-        classes: >= 2.
+        classes: 2 to 1,000.
         units: input neurons, >= 1.
-        dimension: of the manifolds, >= 1.
+        dimension: of the manifolds, 1 to 32.
         alpha: smoothness, > 0; smaller is rougher.
         samples_per_class: >= 10; a fifth of them is the test part.
         seed: of the manifolds and samples, >= 0.
@@ -80,9 +85,9 @@ class RandomManifolds:
         validation_share: float = 0.2,
         train_samples: int | None = None,
     ) -> None:
-        self._classes = check_whole("classes", classes, 2)
+        self._classes = check_whole("classes", classes, 2, CLASSES_MOST)
         self._units = check_whole("units", units, 1)
-        self._dimension = check_whole("dimension", dimension, 1)
+        self._dimension = check_whole("dimension", dimension, 1, DIMENSION_MOST)
         self._alpha = check_real("alpha", alpha, 0, math.inf)
         self._each = check_whole("samples_per_class", samples_per_class, 10)
         self._seed = check_whole("seed", seed, 0)
@@ -93,13 +98,13 @@ class RandomManifolds:
         )
 
     def describe(self) -> Description:
-        """Frames of as many units."""
-        return Description(
-            name="random_manifolds",
-            shape=(self._units,),
-            classes=self._classes,
-            frames=True,
-        )
+        """Frames of as many units.
+
+        Raises:
+            DataError: more samples or units than may be, or than there are to train on.
+        """
+        _ = self._parts  # looked at for its complaints
+        return self._description
 
     def fingerprint(self) -> str:
         """Of the parameters."""
@@ -137,7 +142,7 @@ class RandomManifolds:
             (len(wanted), time_steps, self._units),
             build,
         )
-        return frames_dataset(self.describe(), frames, self._labels, parts)
+        return frames_dataset(self._description, frames, self._labels, parts)
 
     def _build(self, wanted: Indices, time_steps: int) -> Blocks:
         """The frames of one sample after the other, in blocks."""
@@ -182,12 +187,41 @@ class RandomManifolds:
         )
         return np.stack(waves).astype(np.float32)
 
+    @property
+    def _description(self) -> Description:
+        return Description(
+            name="random_manifolds",
+            shape=(self._units,),
+            classes=self._classes,
+            frames=True,
+        )
+
+    def _check_room(self) -> None:
+        """Refuse what would not fit into memory.
+
+        Raises:
+            DataError: too many samples, or too many numbers for one class.
+        """
+        check_generated(self._classes, self._each)
+        largest = max(
+            _PROBES * self._units,
+            self._each * self._dimension,
+            3 * self._dimension * self._units * harmonics_of(self._alpha),
+        )
+        if largest > NUMBERS_MOST:
+            raise DataError(
+                f"data.units, data.dimension and data.samples_per_class: expected a "
+                f"class of at most {NUMBERS_MOST:,} numbers, got {largest:,}; lower "
+                "the largest of them."
+            )
+
     @cached_property
     def _labels(self) -> npt.NDArray[np.int64]:
         return np.repeat(np.arange(self._classes, dtype=np.int64), self._each)
 
     @cached_property
     def _parts(self) -> tuple[Indices, Indices, Indices]:
+        self._check_room()
         is_test = generated_test(self._classes, self._each)
         rest = np.flatnonzero(~is_test)
         train, validation = split_train(self._labels[rest], self._options)

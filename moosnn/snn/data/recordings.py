@@ -24,6 +24,7 @@ from moosnn.snn.data.splits import (
 )
 
 ONE_EVENT = 1.0  # the count that becomes an input of 1
+PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 Labels = npt.NDArray[np.int64]
 
 
@@ -66,10 +67,11 @@ def split_rows(
     """The samples of train, validation and test.
 
     Raises:
-        DataError: fewer samples than the options ask for.
+        DataError: fewer samples than the options ask for, or a part without a class.
     """
-    check_classes("training", recordings.train, recordings.description.classes)
     parts = recordings.parts
+    for name, (_, labels) in parts.items():
+        check_classes(PART_NAMES[name], labels, recordings.description.classes)
     test = parts["test"][0]
     if "validation" not in parts:
         train, validation = split_train(recordings.train, options)
@@ -78,6 +80,16 @@ def split_rows(
     shuffled = generator.permutation(len(recordings.train))
     grouped = shuffled[np.argsort(recordings.train[shuffled], kind="stable")]
     return keep(grouped, options), parts["validation"][0], test
+
+
+def described(recordings: Recordings, options: SplitOptions) -> Description:
+    """The description, once it is known that the samples can be split so.
+
+    Raises:
+        DataError: as `split_rows`.
+    """
+    split_rows(recordings, options)
+    return recordings.description
 
 
 def load_recordings(

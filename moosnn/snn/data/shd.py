@@ -14,7 +14,7 @@ from pathlib import Path
 from moosnn.snn.data import Dataset, Description
 from moosnn.snn.data.events import check_framing
 from moosnn.snn.data.files import checked_root, find_root, fingerprint_of
-from moosnn.snn.data.recordings import Recordings, load_recordings
+from moosnn.snn.data.recordings import Recordings, described, load_recordings
 from moosnn.snn.data.spike_h5 import UNITS, SpikeFiles
 from moosnn.snn.data.splits import SplitOptions, check_whole
 
@@ -61,7 +61,7 @@ class Shd:
 
     def describe(self) -> Description:
         """Frames of as many units; the labels are read."""
-        return self.recordings.description
+        return described(self.recordings, self._options)
 
     def fingerprint(self) -> str:
         """Of names, sizes, labels and the split."""
@@ -133,7 +133,7 @@ class Ssc:
 
     def describe(self) -> Description:
         """Frames of as many units; the labels are read."""
-        return self.recordings.description
+        return described(self.recordings, self._options)
 
     def fingerprint(self) -> str:
         """Of names, sizes, labels and the split."""

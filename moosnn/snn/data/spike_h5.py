@@ -90,8 +90,9 @@ def _opened(path: Path) -> Iterator[Any]:
     except DataError:
         raise
     except Exception as error:  # of a damaged file h5py raises nearly anything
-        words = " ".join(str(error).split())
-        raise bad_file(path, "a sound HDF5 file", f"{words!r} from HDF5") from error
+        cut = "truncated" in str(error)
+        got = f"its end after {size} bytes" if cut else "one that HDF5 cannot read"
+        raise bad_file(path, "a whole HDF5 file", got) from error
 
 
 def check_heaps(path: Path) -> None:
@@ -152,10 +153,10 @@ def _labels(path: Path, classes: int) -> npt.NDArray[np.int64]:
         for key, kinds in ((TIMES, "f"), (NUMBERS, "ui"), (LABELS, "ui")):
             shape, kind = file[key].shape, _kind(file[key], ragged=key != LABELS)
             if len(shape) != 1 or kind not in kinds or not 0 < shape[0] <= count:
-                expected = "one list of floats" if kinds == "f" else "one of integers"
-                which = "each sample has " if key != LABELS else ""
+                what = "a list of floats" if kinds == "f" else "a list of integers"
+                each = " for each sample" if key != LABELS else ""
                 got = f"shape {shape} of kind {kind!r}"
-                raise bad_file(path, f"{key!r}, in which {which}{expected}", got)
+                raise bad_file(path, f"{what}{each} under {key!r}", got)
         lengths = {key: file[key].shape[0] for key in (TIMES, NUMBERS, LABELS)}
         if len(set(lengths.values())) > 1:
             got = ", ".join(f"{key} {length}" for key, length in lengths.items())

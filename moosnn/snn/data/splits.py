@@ -16,6 +16,7 @@ import numpy.typing as npt
 from moosnn.errors import ConfigError, DataError, number_hint
 
 TEST_SHARE = 0.2  # of what is generated
+GENERATED_MOST = 2_000_000  # samples of a generator: their labels stay in memory
 Indices = npt.NDArray[np.intp]
 
 
@@ -98,7 +99,7 @@ def split_train(
         if len(members) < 2:
             raise DataError(
                 f"class {label} has one training sample; expected at least 2, one to "
-                "train on and one to validate on."
+                "train on and one to validate on; add some, or take the class out."
             )
         share = round(options.validation_share * len(members))
         cut = min(max(share, 1), len(members) - 1)
@@ -118,7 +119,20 @@ def check_classes(part: str, labels: npt.NDArray[np.int64], classes: int) -> Non
     if len(empty):
         raise DataError(
             f"the {part} part has no sample of class {empty[0]}; expected some of each "
-            f"of {classes} classes."
+            f"of {classes} classes; complete its files."
+        )
+
+
+def check_generated(classes: int, each: int) -> None:
+    """Refuse more generated samples than can be kept track of.
+
+    Raises:
+        DataError: more than `GENERATED_MOST`.
+    """
+    if classes * each > GENERATED_MOST:
+        raise DataError(
+            f"data.samples_per_class: expected at most {GENERATED_MOST // classes} of "
+            f"each of {classes} classes, got {each}; lower it."
         )
 
 
@@ -155,7 +169,7 @@ def keep(train: Indices, options: SplitOptions) -> Indices:
     if wanted > len(train):
         raise DataError(
             f"data.train_samples: expected at most {len(train)}, how many there are to "
-            f"train on, got {wanted}."
+            f"train on, got {wanted}; lower it, or set it to null for all."
         )
     places = (2 * np.arange(wanted) + 1) * len(train) // (2 * wanted)
     return np.sort(train[places])

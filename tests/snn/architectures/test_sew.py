@@ -31,11 +31,11 @@ def test_a_new_stage_halves_both_ways():
     assert lines[7:] == [
         "conv_4 < sum_1",
         "neurons_4 < conv_4",
-        "conv_5 < neurons_4",
+        "conv_5 < sum_1",
         "neurons_5 < conv_5",
-        "conv_6 < sum_1",
+        "conv_6 < neurons_5",
         "neurons_6 < conv_6",
-        "sum_2 < neurons_5 neurons_6",
+        "sum_2 < neurons_6 neurons_4",
         "mean_1 < sum_2",
     ]
     plan = blueprint(IMAGE, **sew(depth=2, channels_2=6))
@@ -45,7 +45,7 @@ def test_a_new_stage_halves_both_ways():
 def test_the_stride_is_that_of_the_first_block_of_a_stage():
     plan = blueprint((1, 7, 5), **sew(depth=3, blocks=2))
     strides = [n.op.stride for n in plan.nodes if n.name.startswith("conv")]
-    assert strides == [1, *[1] * 4, *[2, 1, 2, 1, 1], *[2, 1, 2, 1, 1]]
+    assert strides == [1, *[1] * 4, *[2, 2, 1, 1, 1], *[2, 2, 1, 1, 1]]
     assert plan.layers[-1].shape == (4, 2, 2)  # 7 x 5, 4 x 3, 2 x 2
 
 

@@ -13,7 +13,12 @@ import pytest
 
 from moosnn.errors import DataError
 from moosnn.snn.data import frames_cache
-from moosnn.snn.data.frames_cache import Blocks, cached_frames, frames_key
+from moosnn.snn.data.frames_cache import (
+    ABANDONED_S,
+    Blocks,
+    cached_frames,
+    frames_key,
+)
 
 SHAPE = (6, 2, 3)
 FRAMES = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
@@ -99,17 +104,32 @@ def test_a_reader_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_abandoned_long_ago_is_deleted(tmp_path: Path) -> None:
-    old, young = (
-        tmp_path / f".frames-{KEY[:32]}.npy.{which}" for which in ("old", "young")
+@pytest.mark.parametrize("found", [False, True])
+def test_what_was_abandoned_long_ago_is_deleted(tmp_path: Path, found: bool) -> None:
+    """Of whatever frames, and also by whoever finds the finished file."""
+    if found:
+        cached_frames(tmp_path, KEY, SHAPE, blocks)
+    own, other, young, foreign = (
+        tmp_path / name
+        for name in (
+            f".frames-{KEY[:32]}.npy.dead",
+            f".frames-{'0' * 32}.npy.dead",
+            f".frames-{KEY[:32]}.npy.alive",
+            "other.npy",
+        )
     )
-    for draft in (old, young):
-        draft.touch()
-    day_ago = time.time() - 86400
-    os.utime(old, (day_ago, day_ago))
-    cached_frames(tmp_path, KEY, SHAPE, blocks)
-    assert not old.exists()
-    assert young.exists()
+    now = time.time()
+    for path, age_s in (
+        (own, ABANDONED_S + 60),
+        (other, ABANDONED_S + 60),
+        (young, ABANDONED_S - 60),
+        (foreign, 1e9),
+    ):
+        path.touch()
+        os.utime(path, (now - age_s, now - age_s))
+    cached_frames(tmp_path, KEY, SHAPE, unneeded if found else blocks)
+    assert [path.exists() for path in (own, other)] == [False, False]
+    assert [path.exists() for path in (young, foreign)] == [True, True]
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(

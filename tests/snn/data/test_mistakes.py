@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moosnn.data_check import check
 from moosnn.errors import ConfigError, DataError
 from moosnn.snn.data import DataSource
 from moosnn.snn.data.aedat import read_aedat
@@ -65,11 +66,14 @@ def test_a_missing_or_empty_root_shows_the_tree(
     said = refusal(make(str(tmp_path / "nowhere")).describe)
     assert said.startswith(f"{tmp_path}/nowhere: no such folder; expected one with ")
     (tmp_path / "file").touch()
-    assert "file: no such folder" in refusal(make(str(tmp_path / "file")).describe)
+    said = refusal(make(str(tmp_path / "file")).describe)
+    assert said.startswith(f"{tmp_path}/file: a file, not a folder; expected one with ")
     (tmp_path / "empty").mkdir()
     said = refusal(make(str(tmp_path / "empty")).describe)
     assert said.startswith(f"{tmp_path}/empty: expected ")
-    assert said.endswith(", got an empty folder.")
+    assert said.endswith(
+        ", got an empty folder; set data.root to the folder that holds them."
+    )
 
 
 def test_a_home_folder_is_found(
@@ -84,7 +88,7 @@ def test_a_name_that_is_no_text_stays_on_one_line(tmp_path: Path) -> None:
     name = os.fsdecode(b"a\n\xff")
     (tmp_path / name).mkdir()
     said = refusal(Mnist(str(tmp_path)).describe)
-    assert said.endswith(r", got 'a\n\udcff'.")
+    assert r", got 'a\n\udcff'; set data.root to" in said
     assert said.encode()
     said = refusal(Mnist(str(tmp_path / name)).describe)
     assert r"a\n\udcff': expected train-images" in said
@@ -108,20 +112,16 @@ def test_what_the_system_refuses_names_the_file(
     assert said.startswith(f"{denied}: cannot be read (Permission denied); check that ")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path: Path) -> None:
-    root = writers.write_nmnist(tmp_path / "data", each=2)
-    (root / "Train" / "3" / "00007.bin").chmod(0)
-    assert "cannot be read (Permission" in refusal(loaded(NMnist(str(root)), tmp_path))
-
-
 def test_a_folder_or_pipe_in_place_of_a_file(tmp_path: Path) -> None:
     root = writers.write_mnist(tmp_path / "data")
     labels = root / "train-labels-idx1-ubyte"
     labels.unlink()
     labels.mkdir()
     said = refusal(loaded(Mnist(str(root)), tmp_path))
-    assert said == f"{labels}: expected a file, got a folder or a device."
+    assert said == (
+        f"{labels}: expected a file, got a folder or a device; copy or unpack the "
+        "file again."
+    )
     labels.rmdir()
     os.mkfifo(labels)  # reading it would never end
     assert refusal(loaded(Mnist(str(root)), tmp_path)) == said
@@ -231,8 +231,12 @@ def test_idx_files(
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"not gzip at all", "expected a gzip file, got Not a gzipped file (b'no')"),
-        (gzip.compress(bytes(100))[:12], "expected a whole gzip file, got Compressed"),
+        (b"not gzip at all", "expected a gzip file, got another one"),
+        (gzip.compress(bytes(100))[:12], "whole gzip file, got its end after 12 bytes"),
+        (
+            gzip.compress(bytes(100))[:10] + b"\xff" * 20,
+            "expected a whole gzip file, got damaged contents",
+        ),
         (b"", "expected a header of 16 bytes, got an empty file"),
     ],
 )
@@ -468,14 +472,23 @@ def test_npz_files_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     for raw, said in (
         (b"", "expected an .npz file, got an empty file"),
-        (b"PK", "expected an .npz file, got 'File is not a zip file'"),
-        (writers.npz_bytes(ROWS)[:-30], "got 'File is not a zip file'"),
+        (b"PK", "got no directory of a zip file at its end, after 2 bytes"),
+        (
+            writers.npz_bytes(ROWS)[:-30],
+            f"at its end, after {len(writers.npz_bytes(ROWS)) - 30} bytes",
+        ),
         (writers.npz_bytes([]), "expected events, got none"),
     ):
         path.write_bytes(raw)
-        assert f"{path}: {said}" in refusal(lambda: read_npz(path, 128, 128)) or (
-            said in refusal(lambda: read_npz(path, 128, 128))
-        )
+        got = refusal(lambda: read_npz(path, 128, 128))
+        assert got.startswith(f"{path}: expected ")
+        assert said in got
+    sound = writers.npz_bytes(ROWS)
+    place = sound.index(b"\x93NUMPY", sound.index(b"x.npy")) + 130
+    path.write_bytes(sound[:place] + b"\x55" + sound[place + 1 :])
+    assert "got an array x that fails its checksum" in refusal(
+        lambda: read_npz(path, 128, 128)
+    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("t.npy", writers.npy_bytes("q", "<i8", [1]))
     said = "t.npy: expected an array stored or deflated, got another method"
@@ -519,7 +532,8 @@ def test_spoken_files(tmp_path: Path) -> None:
     for raw, said in (
         (b"", "expected an HDF5 file, got an empty file"),
         (b"\x89HDF", "byte 0: expected an HDF5 file, got b'\\x89HDF'"),
-        (sound[:5000], "from HDF5; copy or unpack the file again."),
+        (sound[:5000], "expected a whole HDF5 file, got its end after 5000 bytes"),
+        (sound[:8] + b"\xff" * 40 + sound[48:], "got one that HDF5 cannot read; copy"),
     ):
         path.write_bytes(raw)
         assert said in told()
@@ -535,13 +549,13 @@ def test_spoken_files(tmp_path: Path) -> None:
             samples,
             [0, 1],
             {"times": "int32"},
-            "'spikes/times', in which each sample has",
+            "expected a list of floats for each sample under 'spikes/times', got shape",
         ),
         (
             samples,
             [0, 1],
             {"units": "float32"},
-            "has one of integers, got shape (2,) of",
+            "a list of integers for each sample under 'spikes/units', got shape (20,",
         ),
         ([[(0.5, 700)], []], [0, 1], {}, "expected a unit < 700 in sample 0, got 700"),
         (
@@ -563,8 +577,10 @@ def test_spoken_files(tmp_path: Path) -> None:
             "a time from 0 to 3600 s in sample 1, got inf",
         ),
     ):
+        more = 18 if labels == [0, 1] else 0  # one of every other class
+        every = [*labels, *range(2, 2 + more)]
         path.unlink()
-        writers.write_h5(path, spikes, labels, **kinds)
+        writers.write_h5(path, [*spikes, *[[]] * more], every, **kinds)
         got = told()
         assert got.startswith(f"{path}: ")
         assert said in got
@@ -627,8 +643,11 @@ def test_without_h5py_it_says_what_to_install(
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Mnist(5), "data.root: expected a folder, got 5."),
-        (lambda: Mnist(""), "data.root: expected a folder, got ''."),
+        (
+            lambda: Mnist(5),
+            "data.root: expected a folder, got the number 5; if a folder",
+        ),
+        (lambda: Mnist(""), "data.root: expected a folder, got ''; write data.root="),
         (lambda: Mnist("~nobody-of-this-name/x"), "data.root: got '~nobody-of-this-na"),
         (
             lambda: Mnist(name="kmnist"),
@@ -663,6 +682,11 @@ def test_without_h5py_it_says_what_to_install(
             lambda: MovingEdges(side=3),
             "data.side: expected a whole number >= 4, got 3.",
         ),
+        (
+            lambda: RandomManifolds(dimension=33),
+            "data.dimension: expected at most 32, got 33.",
+        ),
+        (lambda: RandomManifolds(classes=10**9), "data.classes: expected at most 1000"),
         (lambda: MovingEdges(samples_per_class=9), "data.samples_per_class: expected"),
         (lambda: MovingEdges(train_samples=0), "data.train_samples: expected a whole"),
     ],
@@ -673,3 +697,177 @@ def test_a_bad_setting_is_refused_at_once(
     with pytest.raises(ConfigError) as caught:
         make()
     assert str(caught.value).startswith(said)
+
+
+FILES: dict[str, tuple[Callable[[Path], Path], Callable[..., DataSource], int]] = {
+    "mnist": (writers.write_mnist, Mnist, 40),
+    "mnist.gz": (lambda f: writers.write_mnist(f, zipped=True), Mnist, 40),
+    "cifar10": (writers.write_cifar, Cifar10, 80),
+    "nmnist": (writers.write_nmnist, NMnist, 20),
+    "shd": (writers.write_shd, Shd, 40),
+    "ssc": (writers.write_ssc, Ssc, 70),
+    "dvs_gesture": (writers.write_dvs_gesture, DvsGesture, 11),
+    "event_npz": (
+        writers.write_npz,
+        lambda root, **more: EventNpz(root, height=9, width=12, **more),
+        12,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_too_many_training_samples_are_found_before_a_study(
+    name: str, tmp_path: Path
+) -> None:
+    """The most there are is counted by hand: all but one (or a fifth) of each class."""
+    write, make, most = FILES[name]
+    root = str(write(tmp_path / "data"))
+    assert make(root, train_samples=most).describe() == make(root).describe()
+    said = refusal(make(root, train_samples=most + 1).describe)
+    assert f"data.train_samples: expected at most {most}, how many there" in said
+    assert said.endswith(f"got {most + 1}; lower it, or set it to null for all.")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: MovingEdges(samples_per_class=10**12),
+            "data.samples_per_class: expected at most 250000 of each of 8 classes, ",
+        ),
+        (
+            lambda: RandomManifolds(samples_per_class=10**12),
+            "data.samples_per_class: expected at most 200000 of each of 10 classes, ",
+        ),
+        (
+            lambda: RandomManifolds(units=10**9),
+            "data.units, data.dimension and data.samples_per_class: expected a class",
+        ),
+        (
+            lambda: RandomManifolds(units=16_000, dimension=32),
+            "data.units, data.dimension and data.samples_per_class: expected a class",
+        ),
+        (
+            lambda: RandomManifolds(train_samples=6401),
+            "data.train_samples: expected at most 6400, how many there are to train on",
+        ),
+        (
+            lambda: MovingEdges(train_samples=1025),
+            "data.train_samples: expected at most 1024, how many there are to train on",
+        ),
+    ],
+)
+def test_a_generator_that_cannot_be_is_found_before_a_study(
+    make: Callable[[], DataSource], said: str, tmp_path: Path
+) -> None:
+    assert refusal(make().describe).startswith(said)
+    assert refusal(loaded(make(), tmp_path)).startswith(said)
+
+
+def test_a_class_that_cannot_be_split_is_found_before_a_study(tmp_path: Path) -> None:
+    root = writers.write_nmnist(tmp_path / "data", each=1)
+    said = refusal(NMnist(str(root)).describe)
+    assert said.startswith("class 0 has one training sample; expected at least 2, ")
+    root = writers.write_mnist(tmp_path / "pictures")
+    labels = [number % 9 for number in range(20)]
+    (root / "t10k-labels-idx1-ubyte").write_bytes(writers.idx_labels(labels))
+    said = "the test part has no sample of class 9; expected some of each of 10 classes"
+    assert said in refusal(Mnist(str(root)).describe)
+
+
+def test_only_one_recording_of_the_gestures_is_opened_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = writers.write_dvs_gesture(tmp_path / "data", recordings=(4, 1))
+    opened = []
+    real = Path.open
+
+    def counting(path: Path, *words: object, **more: object) -> object:
+        opened.append(path.name)
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", counting)
+    source = DvsGesture(str(root))
+    source.describe()
+    assert source.describe().classes == 11
+    assert [name for name in opened if name.endswith(".aedat")] == ["user01_led.aedat"]
+
+
+# -------------------------------------------------------------------- permissions
+
+
+NOBODY = 65534
+
+
+def refused_to_nobody(work: Callable[[], object], folder: Path) -> str:
+    """What `DataError` says to a user who is not root, for whom nothing is forbidden.
+
+    In a process of its own, whose working directory is the folder: what lies above it
+    need not be open to everyone.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("there is no other process to be")
+    folder.chmod(0o755)
+    end, into = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.chdir(folder)
+            if os.geteuid() == 0:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            work()
+            said = "nothing"
+        except DataError as error:
+            said = f"DataError {error}"
+        except BaseException as error:  # to be told to the parent
+            said = repr(error)
+        os.write(into, said.encode())
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(end, "rb") as stream:
+        said = stream.read().decode()
+    os.waitpid(child, 0)
+    assert said.startswith("DataError ")
+    assert "\n" not in said
+    return said.removeprefix("DataError ")
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        ("event_npz", "train"),
+        ("event_npz", "test"),
+        ("event_npz", "train/1"),
+        ("nmnist", "Train"),
+        ("nmnist", "."),
+        ("mnist", "."),
+        ("shd", "."),
+        ("dvs_gesture", "."),
+    ],
+)
+def test_a_folder_without_permission_is_one_line(
+    name: str, below: str, mode: int, tmp_path: Path
+) -> None:
+    write, make, _ = FILES[name]
+    root = write(tmp_path / "data")
+    source, forbidden = make("data"), root / below
+    forbidden.chmod(mode)
+    try:
+        for work in (loaded(source, tmp_path), lambda: check("data")):
+            said = refused_to_nobody(work, tmp_path)
+            assert said.startswith(str(Path("data") / below))
+            assert ": cannot be read (Permission denied); check that it is" in said
+    finally:
+        forbidden.chmod(0o755)
+
+
+def test_a_file_without_permission_is_one_line(tmp_path: Path) -> None:
+    root = writers.write_nmnist(tmp_path / "data", each=2)
+    (root / "Train/3/00007.bin").chmod(0)
+    source = NMnist("data")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    said = refused_to_nobody(loaded(source, Path()), tmp_path)
+    assert said.startswith("data/Train/3/00007.bin: cannot be read (Permission denied)")
