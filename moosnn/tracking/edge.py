@@ -27,6 +27,9 @@ LEAST_TRIALS = 10  # fewer say nothing about an edge
 FEW_TRIALS = 50  # fewer say little
 
 
+_INFORMED = 0.2  # of 1: a model that knows less is not believed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """How well a model finds its own trials on their side, each left out.
@@ -46,6 +49,18 @@ class Trust:
     def __post_init__(self) -> None:
         assert 0 <= self.beyond_found <= self.beyond
         assert 0 <= self.others_found <= self.others
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it hardly does better than saying the same of every trial.
+
+        By its informedness (Youden 1950): the share found beyond the edge plus that
+        found before it, less 1; 0 for a guess and 1 for a model without error.
+        """
+        if not (self.beyond and self.others):
+            return True
+        found = self.beyond_found / self.beyond + self.others_found / self.others
+        return found - 1 < _INFORMED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

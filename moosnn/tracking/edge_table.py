@@ -231,7 +231,9 @@ def _trust(survey: Survey) -> str:
         f"{trust.beyond_found} of {trust.beyond} {beyond_word(survey.constraints)} "
         f"trials and {trust.others_found} of {trust.others} others on their side"
     )
-    if trust.beyond + trust.others < FEW_TRIALS:
+    if trust.is_blind:
+        told += "; it cannot tell the two apart: believe neither P nor the edges above"
+    elif trust.beyond + trust.others < FEW_TRIALS:
         told += "; it has seen few trials: expect the edges to move"
     return told
 

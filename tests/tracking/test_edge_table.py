@@ -127,6 +127,12 @@ def test_what_the_model_got_right_is_told(seen: Survey) -> None:
         seen, trust=Trust(beyond=2, beyond_found=1, others=10, others_found=9)
     )
     assert "few trials: expect the edges to move" in " ".join(survey_lines(few, 80))
+    for blind in (
+        Trust(beyond=8, beyond_found=0, others=12, others_found=12),
+        Trust(beyond=4, beyond_found=4, others=6, others_found=0),
+    ):
+        said = " ".join(survey_lines(replace(seen, trust=blind), 80))
+        assert "cannot tell the two apart: believe neither P nor the edges" in said
 
 
 def test_marks_are_explained_where_they_are_used(seen: Survey) -> None:
