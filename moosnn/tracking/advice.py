@@ -20,6 +20,7 @@ from moosnn.trial import Trial
 # So many ended trials are a first look: an initial design, and a little more.
 FIRST_LOOK = 20
 TOO_FEW = 10  # to judge, however short the study
+SILENT_FRACTION = "silent_fraction"  # as tasks with spikes call it
 # A larger share of infeasible trials is suspicious, if it holds the best one.
 MOSTLY = 0.9
 
@@ -60,7 +61,13 @@ def suspicious_constraint(problem: Problem, history: History) -> str | None:
         return None
 
     def best(trials: list[Trial]) -> Trial | None:
-        measured = [t for t in trials if _value(t, objective.metric) is not None]
+        measured = [
+            t
+            for t in trials
+            if _value(t, objective.metric) is not None
+            and t.evaluation is not None
+            and t.evaluation.stopped is None
+        ]
         return min(
             measured,
             key=lambda t: objective.loss(_value(t, objective.metric) or 0.0),
@@ -88,6 +95,20 @@ def suspicious_constraint(problem: Problem, history: History) -> str | None:
         f"({other}): the constraint may be mis-set. Look at problem.constraints"
         f"[{index}]: {{metric: {constraint.metric}, upper: {constraint.upper:g}}}."
     )
+
+
+def rewarded_silence(problem: Problem, history: History) -> str | None:
+    """Says so if a silent network is on the front, for want of a constraint."""
+    done = {trial.number: trial for trial in history.done}
+    for number in front_of(problem, history.done).numbers:
+        silent = _value(done[number], SILENT_FRACTION)
+        if silent is not None and silent > MOSTLY:
+            return (
+                f"trial {number} is on the front and silent for {silent:.0%} of the "
+                "samples: no constraint forbids it. Add {metric: silence_margin, "
+                "upper: 0, voids: true} to problem.constraints."
+            )
+    return None
 
 
 def _violated(problem: Problem, trial: Trial) -> list[Constraint]:
@@ -120,7 +141,11 @@ class Advice:
         """
         self._problem = problem
         self._least = min(FIRST_LOOK, max(TOO_FEW, budget))
-        self._silent: list[Judgement] = [unreached_reference, suspicious_constraint]
+        self._silent: list[Judgement] = [
+            unreached_reference,
+            suspicious_constraint,
+            rewarded_silence,
+        ]
 
     def on_event(self, event: Event, history: History) -> None:
         """Judge, once enough trials have ended."""

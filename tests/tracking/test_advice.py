@@ -9,6 +9,7 @@ from moosnn.problem import Constraint, Objective
 from moosnn.tracking.advice import (
     FIRST_LOOK,
     Advice,
+    rewarded_silence,
     suspicious_constraint,
     unreached_reference,
 )
@@ -129,3 +130,18 @@ def test_a_short_study_is_judged_at_its_end(
     assert "12 of 12 trials violate a constraint" in told(advice, made.history, capsys)
     few = Advice(problem=toy_problem(), budget=5)
     assert told(few, story(5, **SILENT).history, capsys) == ""
+
+
+def test_a_silent_network_on_the_front_is_told_with_what_to_add() -> None:
+    free = toy_problem(constraints=())
+    made = Story(free)
+    add(made, 3, **GOOD, silent_fraction=0.0)
+    assert rewarded_silence(free, made.history) is None
+    add(made, 1, accuracy=0.4, spikes_per_sample=0.0, silent_fraction=1.0)
+    said = rewarded_silence(free, made.history)
+    assert said is not None
+    assert said.startswith("trial 3 is on the front and silent for 100% of the samples")
+    assert "{metric: silence_margin, upper: 0, voids: true}" in said
+    kept = story(1, **GOOD, silent_fraction=0.0)
+    add(kept, 1, **SILENT, silent_fraction=1.0)
+    assert rewarded_silence(toy_problem(), kept.history) is None
