@@ -334,7 +334,7 @@ NOTES = {
         "moosnn: note: none of the first trials is better than the reference in every "
         "objective: accuracy 1.000 (best: "
     ),
-    "problem.constraints=[{metric:spikes_per_sample,upper:0.1}]": (
+    "problem.constraints=[{metric:weights,upper:1}]": (
         "trials violate a constraint, yet trial "
     ),
 }
