@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moosnn.errors import DivergedError
+from moosnn.snn.activity import Activity
 from moosnn.snn.coding import encode
 from moosnn.snn.cost import Cost, per_sample_metrics, static_metrics
-from moosnn.snn.network import Activity, SpikingNetwork
+from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.operations import OperationCounter, hardware_of
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import Edge, dead_neurons, first_spike_steps, saturation

@@ -10,13 +10,13 @@ through a `Delay` run together, step by step. There is no state between two call
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from moosnn.snn.activity import Activity
 from moosnn.snn.blueprint import (
     INPUT,
     Blueprint,
@@ -34,60 +34,9 @@ from moosnn.snn.connections import Convolution, built
 from moosnn.snn.genes import SPIKING_READOUTS, Genes
 from moosnn.snn.neuron import Neurons, State
 from moosnn.snn.readout import integrate, read
-from moosnn.snn.silence import nearness
 
 # Hears of every connection what went into it: (node, T x N x shape of its source).
 Tap = Callable[[Node, Tensor], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
-    """What a batch made a network do.
-
-    Attributes:
-        logits: ``N x classes``.
-        outputs: the read-out's membrane at each step, ``T x N x classes``; ``None``
-            where the network did not need it.
-        spikes: of each layer of neurons, ``T x N x …``, each 0 or 1.
-        membranes: of each layer before reset, ``T x N x …``; no gradient.
-        thresholds: of each layer.
-        stages: the layers of each stage, as positions in the tuples above.
-    """
-
-    logits: Tensor
-    outputs: Tensor | None
-    spikes: tuple[Tensor, ...]
-    membranes: tuple[Tensor, ...]
-    thresholds: tuple[float, ...]
-    stages: tuple[tuple[int, ...], ...]
-
-    def layer_counts(self) -> Tensor:
-        """Spikes of each sample in each layer, ``N x layers``, differentiable."""
-        return torch.stack(
-            [s.transpose(0, 1).flatten(1).sum(1) for s in self.spikes], 1
-        )
-
-    def stage_counts(self) -> Tensor:
-        """Spikes of each sample in each stage, ``N x stages``, no gradient."""
-        layers = self.layer_counts().detach()
-        return torch.stack([layers[:, list(s)].sum(1) for s in self.stages], dim=1)
-
-    def stage_nearness(self, alpha: int) -> Tensor:
-        """How near each sample came to its alpha-th spike in each stage.
-
-        Returns:
-            ``N x stages``, see `moosnn.snn.silence.nearness`.
-        """
-        columns = []
-        for stage in self.stages:
-            first = stage[0]
-            if len(stage) == 1:
-                entries, threshold = self.membranes[first], self.thresholds[first]
-            else:
-                ratios = [self.membranes[k] / self.thresholds[k] for k in stage]
-                entries, threshold = torch.cat([r.flatten(2) for r in ratios], 2), 1.0
-            columns.append(nearness(entries, threshold, alpha))
-        return torch.stack(columns, dim=1)
 
 
 class SpikingNetwork(nn.Module):

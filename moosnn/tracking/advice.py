@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from moosnn.history import Event, History, Kind
 from moosnn.pareto.front import front_of
-from moosnn.problem import Constraint, Problem
+from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.summary import number_text
 from moosnn.trial import Trial
 
@@ -60,22 +60,8 @@ def suspicious_constraint(problem: Problem, history: History) -> str | None:
     if len(infeasible) <= MOSTLY * len(done):
         return None
 
-    def best(trials: list[Trial]) -> Trial | None:
-        measured = [
-            t
-            for t in trials
-            if _value(t, objective.metric) is not None
-            and t.evaluation is not None
-            and t.evaluation.stopped is None
-        ]
-        return min(
-            measured,
-            key=lambda t: objective.loss(_value(t, objective.metric) or 0.0),
-            default=None,
-        )
-
-    theirs = best(infeasible)
-    ours = best([t for t in done if problem.is_feasible(t)])
+    theirs = _best(objective, infeasible)
+    ours = _best(objective, [t for t in done if problem.is_feasible(t)])
     if theirs is None:
         return None
     value = _value(theirs, objective.metric)
@@ -109,6 +95,22 @@ def rewarded_silence(problem: Problem, history: History) -> str | None:
                 "upper: 0, voids: true} to problem.constraints."
             )
     return None
+
+
+def _best(objective: Objective, trials: list[Trial]) -> Trial | None:
+    """By one objective, of the trials that were trained to the end."""
+    measured = {
+        trial.number: objective.loss(value)
+        for trial in trials
+        if (value := _value(trial, objective.metric)) is not None
+        and trial.evaluation is not None
+        and trial.evaluation.stopped is None
+    }
+    return min(
+        (t for t in trials if t.number in measured),
+        key=lambda t: measured[t.number],
+        default=None,
+    )
 
 
 def _violated(problem: Problem, trial: Trial) -> list[Constraint]:

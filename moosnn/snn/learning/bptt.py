@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import DivergedError
+from moosnn.snn.activity import Activity
 from moosnn.snn.coding import encode
 from moosnn.snn.genes import Genes
 from moosnn.snn.learning.losses import activity_penalty, answer_loss
-from moosnn.snn.network import Activity, SpikingNetwork
+from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import Watch
 

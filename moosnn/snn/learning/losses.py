@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moosnn.errors import ConfigError, nearest
+from moosnn.snn.activity import Activity
 from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.genes import LOSSES, REGULARISERS
-from moosnn.snn.network import Activity
 
 SPIKES_A_PENALTY = 100.0  # the unit of `spikes`: so many spikes of a sample
 SYNOPS_A_PENALTY = 10_000.0  # the unit of `synops`

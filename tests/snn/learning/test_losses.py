@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from moosnn.errors import ConfigError
+from moosnn.snn.activity import Activity
 from moosnn.snn.learning.losses import activity_penalty, answer_loss
-from moosnn.snn.network import Activity
 from tests.snn.built import blueprint
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 1.0]])

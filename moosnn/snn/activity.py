@@ -1,0 +1,70 @@
+"""What a batch made a network do: its answers, spikes and membranes.
+
+Knows: tensors of each layer, and which layers are a stage. Must not know: how they came
+about, what is wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from moosnn.snn.silence import nearness
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """What a batch made a network do.
+
+    Attributes:
+        logits: ``N x classes``.
+        outputs: the read-out's membrane at each step, ``T x N x classes``; ``None``
+            where the network did not need it.
+        spikes: of each layer of neurons, ``T x N x …``, each 0 or 1.
+        membranes: of each layer before reset, ``T x N x …``; no gradient.
+        thresholds: of each layer.
+        stages: the layers of each stage, as positions in the tuples above.
+    """
+
+    logits: Tensor
+    outputs: Tensor | None
+    spikes: tuple[Tensor, ...]
+    membranes: tuple[Tensor, ...]
+    thresholds: tuple[float, ...]
+    stages: tuple[tuple[int, ...], ...]
+
+    def layer_counts(self) -> Tensor:
+        """Spikes of each sample in each layer, ``N x layers``, differentiable."""
+        return self._layer_counts
+
+    @cached_property
+    def _layer_counts(self) -> Tensor:
+        # Loss, tally and watch ask for it in every update.
+        return torch.stack(
+            [s.transpose(0, 1).flatten(1).sum(1) for s in self.spikes], 1
+        )
+
+    def stage_counts(self) -> Tensor:
+        """Spikes of each sample in each stage, ``N x stages``, no gradient."""
+        layers = self.layer_counts().detach()
+        return torch.stack([layers[:, list(s)].sum(1) for s in self.stages], dim=1)
+
+    def stage_nearness(self, alpha: int) -> Tensor:
+        """How near each sample came to its alpha-th spike in each stage.
+
+        Returns:
+            ``N x stages``, see `moosnn.snn.silence.nearness`.
+        """
+        columns = []
+        for stage in self.stages:
+            first = stage[0]
+            if len(stage) == 1:
+                entries, threshold = self.membranes[first], self.thresholds[first]
+            else:
+                ratios = [self.membranes[k] / self.thresholds[k] for k in stage]
+                entries, threshold = torch.cat([r.flatten(2) for r in ratios], 2), 1.0
+            columns.append(nearness(entries, threshold, alpha))
+        return torch.stack(columns, dim=1)
