@@ -5,8 +5,8 @@ Knows: names and atomic replacement. Must not know: what the files mean.
 ``inbox/<worker>/`` the driver to a worker, ``outbox/`` workers to the driver,
 ``workers/`` who they are and that they live, ``jobs/`` submitit's own files,
 ``trials/<number>/<attempt>/`` what an attempt writes, ``cache/`` what trials share and
-anybody may delete between studies. Each of the other files has one writer and one reader,
-and appears whole or not at all.
+anybody may delete between studies. Each of the other files has one writer and one
+reader, and appears whole or not at all.
 """
 
 from __future__ import annotations
