@@ -1,24 +1,25 @@
-"""Nsga2: evolution without generations, so that no worker waits for another.
+"""Evolution without generations, so that no worker waits for another.
 
 Knows: losses, violations, pymoo. Must not know: models of outcomes, tasks.
 
-NSGA-II [Deb2002]_ as a steady state: each proposal is one child of the best trials so
-far. pymoo's types stay inside of this file.
-
-.. [Deb2002] K. Deb, A. Pratap, S. Agarwal, T. Meyarivan. A Fast and Elitist
-   Multiobjective Genetic Algorithm: NSGA-II. IEEE TEVC 6(2), 2002.
+A steady state: each proposal is one child of the best trials so far. Which feasible
+trials those are is the chosen algorithm's affair (`survival`); everything else, that
+is mating, mixed variables and constraints, is the same for all of them. pymoo's types
+stay inside of these two files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
 
 import numpy as np
 
+from moosnn.errors import ConfigError, nearest
 from moosnn.history import History
 from moosnn.optimizers.base import (
+    FALLBACK,
     Fresh,
     choices_of,
     generator,
@@ -27,12 +28,10 @@ from moosnn.optimizers.base import (
     require_whole,
 )
 from moosnn.optimizers.sobol import sobol_point
+from moosnn.optimizers.survival import ALGORITHMS, box, survive
 from moosnn.problem import Floats, Problem
 from moosnn.space import Space, Value
 from moosnn.trial import Proposal, Trial
-
-if TYPE_CHECKING:
-    from pymoo.core.problem import Problem as Box
 
 _MATINGS = 64  # children that may turn out to be known before Sobol steps in
 
@@ -45,7 +44,7 @@ class _Parent:
     place: tuple[float, float, float]
 
 
-class Nsga2:
+class Evolution:
     """Proposes children of the non-dominated, spread and least violating trials.
 
     The first proposals are Sobol points. A trial whose objectives mean nothing (a
@@ -62,9 +61,12 @@ class Nsga2:
             parents.
         mutation_eta: of polynomial mutation, >= 0; larger = smaller steps. Each
             coordinate mutates with probability 1 / d, at least one does.
+        algorithm: whose survival picks among the feasible trials: ``nsga2``, ``nsga3``,
+            ``age_moea2``, ``sms_emoa``; see `survive`.
 
     Raises:
-        ConfigError: an argument that is not a number of its range.
+        ConfigError: an argument that is not a number of its range, an unknown
+            algorithm, or ``age_moea2`` without the package numba.
     """
 
     def __init__(
@@ -74,7 +76,10 @@ class Nsga2:
         crossover_probability: float = 0.9,
         crossover_eta: float = 15.0,
         mutation_eta: float = 20.0,
+        *,
+        algorithm: str = "nsga2",
     ) -> None:
+        _require_algorithm(algorithm)
         require_whole("population_size", population_size, 2)
         require_whole("initial", 0 if initial is None else initial, 0)
         require_number("crossover_probability", crossover_probability, 0, 1)
@@ -85,14 +90,16 @@ class Nsga2:
         self.crossover_probability = crossover_probability
         self.crossover_eta = crossover_eta
         self.mutation_eta = mutation_eta
+        self.algorithm = algorithm
 
     def propose(
         self, problem: Problem, history: History, count: int, seed: int
     ) -> list[Proposal]:
         """The next children; see `Optimizer.propose`.
 
-        Origins: ``sobol`` (initial design, or nothing to breed from), ``nsga2``, and
-        ``fallback`` = a Sobol point because every child was known or inadmissible.
+        Origins: ``sobol`` (initial design, or nothing to breed from), the name of the
+        algorithm, and ``fallback`` = a Sobol point because every child was known or
+        inadmissible.
         """
         fresh = Fresh(problem, history)
         proposals: list[Proposal] = []
@@ -101,8 +108,8 @@ class Nsga2:
             params, origin = None, "sobol"
             if number >= self.initial and history.done:
                 rng = generator(seed, number)
-                params, origin = self._child(problem, history, fresh, rng), "nsga2"
-                origin = "fallback" if params is None else origin
+                params = self._child(problem, history, fresh, rng)
+                origin = FALLBACK if params is None else self.algorithm
             if params is None:
                 params = sobol_point(problem.space, fresh, seed, number)
             if params is None:
@@ -119,7 +126,9 @@ class Nsga2:
         rng: np.random.Generator,
     ) -> dict[str, Value] | None:
         """A fresh child, or ``None`` after 64 matings or without parents."""
-        parents = _survivors(problem, history.done, self.population_size, rng)
+        parents = _parents(
+            self.algorithm, problem, history.done, self.population_size, rng
+        )
         if not parents:
             return None
         for _ in range(_MATINGS):
@@ -157,7 +166,7 @@ class Nsga2:
             prob=self.crossover_probability, eta=self.crossover_eta, n_offsprings=1
         )
         pair = Population.new("X", points)
-        children = crossover.do(_box(points.shape[1]), [pair], random_state=rng)
+        children = crossover.do(box(points.shape[1]), [pair], random_state=rng)
         child: Floats = children.get("X")[0]
         return child
 
@@ -168,16 +177,28 @@ class Nsga2:
 
         mutation = PM(prob=1.0, prob_var=1.0, eta=self.mutation_eta)
         children = Population.new("X", point[None])
-        children = mutation.do(_box(len(point)), children, random_state=rng)
+        children = mutation.do(box(len(point)), children, random_state=rng)
         child: Floats = children.get("X")[0]
         return child
 
 
-def _box(dim: int) -> Box:
-    """The unit cube in pymoo's words."""
-    from pymoo.core.problem import Problem as Box
+Nsga2 = Evolution  # the name that the configs of studies carry
 
-    return Box(n_var=dim, n_obj=1, xl=np.zeros(dim), xu=np.ones(dim))
+
+def _require_algorithm(algorithm: object) -> None:
+    """Refuse an algorithm that is unknown or cannot run.
+
+    Raises:
+        ConfigError: with the nearest name, or the package that is missing.
+    """
+    if algorithm not in ALGORITHMS:
+        hint = nearest(str(algorithm), ALGORITHMS)
+        raise ConfigError(f"optimizer.algorithm: got {algorithm!r}.{hint}")
+    if algorithm == "age_moea2" and find_spec("numba") is None:
+        raise ConfigError(
+            "optimizer.algorithm: pymoo's age_moea2 needs the package numba, which is "
+            'not installed: pip install "moosnn[age_moea2]".'
+        )
 
 
 def _genes(space: Space, trial: Trial, rng: np.random.Generator) -> Floats:
@@ -193,25 +214,26 @@ def _tournament(parents: Sequence[_Parent], rng: np.random.Generator) -> _Parent
     return min([parents[int(i)] for i in drawn], key=lambda parent: parent.place)
 
 
-def _survivors(
-    problem: Problem, done: Sequence[Trial], count: int, rng: np.random.Generator
+def _parents(
+    algorithm: str,
+    problem: Problem,
+    done: Sequence[Trial],
+    count: int,
+    rng: np.random.Generator,
 ) -> list[_Parent]:
-    """The best trials: by rank and crowding, then by violation."""
-    from pymoo.core.population import Population
-    from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
-
+    """The best trials: the feasible ones that survive, then by violation."""
     feasible = [t for t in done if problem.is_feasible(t)]
     parents: list[_Parent] = []
     if feasible:
-        population = Population.new("F", problem.losses(feasible))
-        population.set("index", np.arange(len(feasible)))
-        best = RankAndCrowding().do(
-            _box(1), population, n_survive=count, random_state=rng
-        )
-        for index, rank, crowding in zip(
-            *best.get("index", "rank", "crowding"), strict=True
-        ):
-            parents.append(_Parent(feasible[index], (0.0, rank, -crowding)))
+        losses = problem.losses(feasible)
+        if algorithm != "nsga2":
+            # Else the order in which the axes are written would decide about ties;
+            # to NSGA-II they are all alike.
+            losses = losses[:, np.argsort([o.metric for o in problem.objectives])]
+        parents = [
+            _Parent(feasible[s.index], (0.0, s.rank, -s.crowding))
+            for s in survive(algorithm, losses, count, rng)
+        ]
     rest = _by_violation(problem, [t for t in done if not problem.is_feasible(t)])
     return parents + rest[: max(0, count - len(parents))]
 
