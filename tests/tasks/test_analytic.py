@@ -1,61 +1,25 @@
-"""The analytic tasks against BoTorch's formulas and their own promises."""
+"""The analytic task and its invented network against their own promises."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from moosnn.errors import ConfigError, DivergedError
-from moosnn.tasks.analytic import AnalyticTask, branin_currin, c2dtlz2, toy_snn
+from moosnn.tasks.analytic import AnalyticTask, toy_snn
+from moosnn.tasks.formulas import c2dtlz2, shifted_optima
 from moosnn.trial import Proposal
 from tests.helpers import QuietContext, load_problem, load_space, toy_problem
-
-# linear_operator, which BoTorch imports, compiles in a way that torch 2.13 deprecates.
-importing_botorch = pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
-)
 
 
 def proposal(params, seed=0) -> Proposal:
     return Proposal(number=0, params=params, seed=seed, origin="test", seen=0)
 
 
-@importing_botorch
-def test_branin_currin_is_botorchs() -> None:
-    from botorch.test_functions.multi_objective import ConstrainedBraninCurrin
-
-    oracle = ConstrainedBraninCurrin()
-    for point in np.random.default_rng(0).random((20, 2)).tolist():
-        found = branin_currin(point)
-        x = torch.tensor([point], dtype=torch.double)
-        assert [found["branin"], found["currin"]] == pytest.approx(
-            oracle(x)[0].tolist()
-        )
-        slack = float(oracle.evaluate_slack(x))
-        assert 50 - found["disk"] == pytest.approx(slack)
+FORMULAS = ["branin_currin", "c2dtlz2", "disc_brake", "mixed_conditional", "toy_snn"]
 
 
-@importing_botorch
-@pytest.mark.parametrize("dim", [3, 4, 12])
-def test_c2dtlz2_is_botorchs(dim) -> None:
-    from botorch.test_functions.multi_objective import C2DTLZ2
-
-    oracle = C2DTLZ2(dim=dim)
-    for point in np.random.default_rng(dim).random((20, dim)).tolist():
-        found = c2dtlz2(point)
-        x = torch.tensor([point], dtype=torch.double)
-        assert [found["f1"], found["f2"]] == pytest.approx(oracle(x)[0].tolist())
-        assert -found["c2"] == pytest.approx(float(oracle.evaluate_slack(x)))
-
-
-def test_branin_currin_at_the_edge() -> None:
-    assert branin_currin([0.5, 0.0])["currin"] == pytest.approx(
-        branin_currin([0.5, 1e-9])["currin"]
-    )
-
-
-@pytest.mark.parametrize("name", ["branin_currin", "c2dtlz2", "toy_snn"])
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_task_measures_what_it_says_of_its_own_space(name) -> None:
     task, space = AnalyticTask(name), load_space(name)
     problem = toy_problem() if name == "toy_snn" else load_problem(name)
@@ -71,6 +35,16 @@ def test_a_task_measures_what_it_says_of_its_own_space(name) -> None:
         assert problem.check_evaluation(evaluation) is None
         assert set(evaluation.metrics) <= set(task.metrics)
         assert task.confirm(proposal(params), QuietContext()) == evaluation
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_twelve_variables_are_those_of_the_space_and_shifted_on_demand(shift) -> None:
+    task, space = AnalyticTask("c2dtlz2", 12, shift=shift), load_space("c2dtlz2_12")
+    assert task.parameters == frozenset(space)
+    params = space.decode(np.random.default_rng(0).random(12).tolist())
+    found = task.evaluate(proposal(params), QuietContext())
+    optima = shifted_optima(11) if shift else [0.5] * 11
+    assert dict(found.metrics) == c2dtlz2(list(params.values()), optima)
 
 
 def test_toy_snn_has_every_outcome_in_fair_shares() -> None:
@@ -111,3 +85,5 @@ def test_unknown_functions_and_sizes_are_refused() -> None:
         AnalyticTask("branin_curin")
     with pytest.raises(ConfigError, match=r"task\.dim"):
         AnalyticTask("c2dtlz2", dim=1)
+    with pytest.raises(ConfigError, match=r"task\.shift"):
+        AnalyticTask("c2dtlz2", shift="yes")
