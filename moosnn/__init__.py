@@ -9,11 +9,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from moosnn.api import Search as Search
     from moosnn.api import load as load
+    from moosnn.api import optimize as optimize
 
 __version__ = "0.1.0"
 
-_LAZY = {"load": "moosnn.api"}
+_LAZY = dict.fromkeys(("Search", "load", "optimize"), "moosnn.api")
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,6 @@
 """What people use from Python, without Hydra.
 
-Knows: study folders. Must not know: how a study is run.
+Knows: study folders, and where the rest lies. Must not know: how a study is run.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moosnn.asktell import Search
+from moosnn.black_box import Optimised, optimize
 from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.runtime.files import attempt_folder
 from moosnn.runtime.journal import NAME, read
@@ -16,6 +18,8 @@ from moosnn.trial import Status
 if TYPE_CHECKING:
     from moosnn.snn.network import SpikingNetwork
     from moosnn.snn.weights import Preprocessing
+
+__all__ = ["Optimised", "Search", "load", "optimize"]
 
 
 def load(study_dir: Path | str, number: int) -> tuple[SpikingNetwork, Preprocessing]:

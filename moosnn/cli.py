@@ -2,8 +2,9 @@
 
 Knows: what each does, where their files go. Must not know: hydra, how a study is run.
 
-Only ``report`` writes, into its own folder, and ``edge``, a picture. Whatever costs
-time to import waits until a sub-command needs it.
+Only ``replay`` builds what a config names; only ``report`` writes, into its own folder,
+and ``edge``, a picture. Whatever costs time to import waits until a sub-command needs
+it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def run(words: Sequence[str]) -> int:
         words: its name and what follows.
 
     Returns:
-        The exit code: 0.
+        The exit code: 0, or 1 if a replay found a difference.
 
     Raises:
         MoosnnError: a user's mistake, or trouble with a folder; one line.
@@ -45,20 +46,22 @@ def run(words: Sequence[str]) -> int:
     except SystemExit:  # --help
         return 0
     parser.refuse(rest)
-    commands = {
+    commands: Mapping[str, Callable[[argparse.Namespace], int | None]] = {
         "status": _status,
         "front": _front,
         "edge": _edge,
         "report": _report,
+        "replay": _replay,
         "data": _data,
     }
+    code = None
     try:
-        commands[name](options)
+        code = commands[name](options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads, such as head, has enough. Nor may Python complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return code or 0
 
 
 def _find(folders: Sequence[Path]) -> list[Path]:
@@ -252,6 +255,28 @@ def _report(options: argparse.Namespace) -> None:
         _say(groups_table(groups))
         names = write_comparison(folder, groups)
     print(f"report: {folder}: {', '.join(names)}")
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from moosnn.replay import Sample, replay
+
+    given = vars(options)
+    named = {"first": given["from"], "last": given["to"], "every": given["every"]}
+    sample = Sample(**{key: n for key, n in named.items() if n is not None})
+    record = _one_record("replay", options)
+    replayed = replay(record, sample, on_checked=_show_progress)
+    for difference in replayed.elsewhere:
+        _note(f"this study was made with other {difference}")
+    _say(f"{record.folder}: {replayed}")
+    return 1 if replayed.differences else 0
+
+
+def _show_progress(checked: int, count: int, differing: int) -> None:
+    """A line that stays where it is, for whoever waits at a terminal."""
+    if sys.stderr.isatty():
+        end = "\r" if checked < count else "\r\033[K"
+        text = f"replay: {checked} of {count}, {differing} differ"
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def _data(options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from moosnn.errors import ConfigError, nearest
 
-SUBCOMMANDS: tuple[str, ...] = ("status", "front", "edge", "report", "data")
+SUBCOMMANDS: tuple[str, ...] = ("status", "front", "edge", "report", "replay", "data")
 REPORT = "report"  # the folder of a report's files
 _DIR = "a study folder, or a folder of studies"
 _EXPECTED = "the following arguments are required: "
@@ -55,6 +55,7 @@ def parser_of(name: str) -> Parser:
         "front": "Show the front of a study. Nothing is written.",
         "edge": "Show how far the front is from the edge; write edge.png.",
         "report": "Draw a study, or compare several; write pictures and tables.",
+        "replay": "Recompute a study's proposals from what their optimizer had seen.",
         "data": "Say which data sets lie in a folder, and read all of their files.",
     }
     parser = Parser(prog=f"moosnn {name}", description=told[name], allow_abbrev=False)
@@ -62,7 +63,7 @@ def parser_of(name: str) -> Parser:
         parser.add_argument("check", choices=("check",))
         parser.add_argument("folder", metavar="DIR", help="as data.root")
         return parser
-    count = 1 if name in ("front", "edge") else "+"
+    count = 1 if name in ("front", "edge", "replay") else "+"
     parser.add_argument("folders", metavar="DIR", type=Path, nargs=count, help=_DIR)
     if name == "report":
         where = (
@@ -75,6 +76,14 @@ def parser_of(name: str) -> Parser:
         parser.add_argument("--parameters", metavar="A,B", help=what)
         what = "the front member to draw it around (default: the median one)"
         parser.add_argument("--member", metavar="N", type=_whole, help=what)
+        return parser
+    if name == "replay":
+        for option, what in (
+            ("--from", "the first trial (default: 0)"),
+            ("--to", "the last trial (default: the last)"),
+            ("--every", "each how manieth from there (default: 1)"),
+        ):
+            parser.add_argument(option, metavar="N", type=_whole, help=what)
         return parser
     parser.add_argument("--json", action="store_true", help="print JSON")
     if name == "front":
