@@ -18,7 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from moosnn.configs import DATA, GROUPS, IDENTITY, PLACE, choices, config_folder
+from moosnn.configs import (
+    DATA,
+    GROUPS,
+    IDENTITY,
+    IDENTITY_OF_STUDY,
+    PLACE,
+    choices,
+    config_folder,
+)
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.mistakes import reworded
 
@@ -199,7 +207,9 @@ def _distinguishing(words: Iterable[str]) -> list[str]:
     for word in (word.lstrip("+~") for word in words):
         key, _, _ = word.partition("=")
         named = key in ("experiment", "data", "optimizer", "seed", PLACE)
-        if re.split(r"[./@]", key)[0] in IDENTITY and not named:
+        own = re.split(r"[./@]", key)[0] in IDENTITY
+        own = own or key.startswith(IDENTITY_OF_STUDY)
+        if own and not named:
             found.append(re.sub(r"[^\w.=,()\[\]{}:+-]", "_", word))
     name = ",".join(found)
     if len(name) <= _LONGEST_NAME:

@@ -13,6 +13,8 @@ from moosnn.errors import ConfigError
 # usage screen its speed, without the seed that every name has, and with the data, which
 # are part of the task.
 IDENTITY = ("task", "data", "space", "problem", "optimizer")
+# So do these of `study`, which are not groups.
+IDENTITY_OF_STUDY = ("study.enqueue", "study.replicates", "study.warm_start")
 # Those of which a study has exactly one.
 GROUPS = (*IDENTITY, "executor")
 DATA = "digits"  # the default, which a study's name does not tell

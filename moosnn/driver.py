@@ -6,6 +6,8 @@ run. Must not know: hydra, how a config is composed.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,16 +17,16 @@ from typing import Any
 import yaml
 from rich.console import Console as Terminal
 
-from moosnn.errors import StudyFolderError
+from moosnn.errors import JournalError, StudyFolderError
 from moosnn.history import History, Kind
 from moosnn.interruption import Interruption
 from moosnn.parts import Parts, parts_of
 from moosnn.runtime import files
-from moosnn.runtime.header import header, require_same
+from moosnn.runtime.header import first_difference, header, require_same
 from moosnn.runtime.journal import NAME as JOURNAL
 from moosnn.runtime.journal import Journal, read
 from moosnn.runtime.lease import Lease
-from moosnn.settings import is_finished
+from moosnn.stop_rules import HOURS, LEAST_GROWTH, STAGNATION, StopRules, is_finished
 from moosnn.study import Study
 from moosnn.tracking.advice import Advice
 from moosnn.tracking.console import Console
@@ -56,7 +58,7 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
     settings, problem = parts.settings, parts.problem
     _pin_threads()
     _check_folder(folder)
-    now = header(config, parts.task.fingerprint(), DRIVER_THREADS)
+    now = _header(config, parts)
     history = read(folder / JOURNAL).history
     for difference in _differences(folder, history, now):
         _say(f"note: this study was made with other {difference}")
@@ -70,6 +72,8 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
         journal = Journal(folder, lease)
         _write_config(folder, config)
         if not len(journal.history):
+            for note in parts.notes:
+                _say(note)
             journal.append(Kind.STUDY, data=now)
         _tell_repairs(journal)
         own: list[Tracker] = [
@@ -94,13 +98,35 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
     _say(f"results: {folder}: {', '.join(found)}")
 
 
+def _header(config: Mapping[str, Any], parts: Parts) -> dict[str, Any]:
+    """The header, with what of ``study`` makes it another one, if anything does."""
+    plain = header(config, parts.task.fingerprint(), DRIVER_THREADS)
+    if not parts.identity:
+        return plain
+    spelled = json.dumps([plain["digest"], parts.identity], sort_keys=True)
+    return {
+        **plain,
+        "config": {**plain["config"], "study": parts.identity},
+        "digest": hashlib.sha256(spelled.encode()).hexdigest(),
+    }
+
+
 def _differences(folder: Path, history: History, now: Mapping[str, Any]) -> list[str]:
     """What differs from the study in the folder without making it another one.
 
     Raises:
         JournalError: it is another one.
     """
-    return require_same(folder, history[0].data, now) if len(history) else []
+    if not len(history):
+        return []
+    then = history[0].data
+    study = [data.get("config", {}).get("study", {}) for data in (then, now)]
+    if (difference := first_difference(study[0], study[1], "study")) is not None:
+        raise JournalError(
+            f"{folder}: was made by another config ({difference}); give the config it "
+            "was made with, or another study_dir=…."
+        )
+    return require_same(folder, then, now)
 
 
 def _tell_repairs(journal: Journal) -> None:
@@ -123,10 +149,29 @@ def _show_finished(folder: Path, parts: Parts, history: History) -> None:
     feeds.tell(history[-1], history)
     feeds.close()
     _say(
-        f"{folder}: this study is finished. Extend it with "
-        f"study.budget={2 * history.proposals}, or start anew with another seed=… or "
-        "study_dir=…."
+        f"{folder}: this study is finished. {_extension(parts, history)}, or start "
+        "anew with another seed=… or study_dir=…."
     )
+
+
+def _extension(parts: Parts, history: History) -> str:
+    """What stopped a study, if a rule did, and how it goes on."""
+    settings, rules = parts.settings, StopRules(parts.problem, parts.settings)
+    ended = len(history.done) + len(history.failed)
+    reason = rules.reason(history) if ended < settings.budget else None
+    if reason == HOURS:
+        return (
+            f"It ran for {rules.hours:.3g} hours (study.hours={settings.hours}). "
+            f"Extend it with study.hours={2 * rules.hours:.3g} or study.hours=null"
+        )
+    if reason == STAGNATION:
+        window = settings.stagnation or 0
+        return (
+            f"The last {window} trials added less than {LEAST_GROWTH:.1%} to its "
+            f"hypervolume (study.stagnation={window}). Extend it with "
+            f"study.stagnation={2 * window} or study.stagnation=null"
+        )
+    return f"Extend it with study.budget={2 * history.proposals}"
 
 
 def _check_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from moosnn.configs import choices
 from moosnn.errors import ConfigError, nearest
 from moosnn.optimizers.base import Optimizer
+from moosnn.origins import OPTIONS, optimizer_of, study_identity
 from moosnn.problem import Problem
 from moosnn.runtime.executors import Executor
 from moosnn.runtime.record import problem_of
@@ -39,6 +40,7 @@ KEYS = (
     "study_dir",
 )
 STUDY_KEYS = ("budget", "confirm")
+STUDY_OPTIONS = ("hours", "stagnation", "suggestion_s", *OPTIONS)
 _CHANCES = 1000
 
 
@@ -53,6 +55,8 @@ class Parts:
         task: what is evaluated.
         executor: runs the trials; nothing is started yet.
         trackers: show it; nothing is shown yet.
+        identity: what of ``study`` makes it another one, for the header.
+        notes: lines for people about what was decided.
     """
 
     settings: Settings
@@ -61,6 +65,8 @@ class Parts:
     task: Task
     executor: Executor
     trackers: tuple[Tracker, ...]
+    identity: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
@@ -76,10 +82,11 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     check_keys(config)
     settings = settings_of(config)
     problem = problem_of(config)
-    optimizer = build(config, "optimizer")
     task: Task = build(config, "task")
     _check_task(problem, task, config["task"].get("fixed") or {})
     problem = problem.guarded(task.refusal)
+    identity, notes = study_identity(config["study"], problem, folder)
+    optimizer = optimizer_of({**config, "study": identity})
     executor = build(config, "executor")(folder=folder, task=task)
     for name, part in config["tracker"].items():
         if not isinstance(part, Mapping) or "_target_" not in part:
@@ -100,6 +107,8 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
         task=task,
         executor=executor,
         trackers=trackers,
+        identity=identity,
+        notes=notes,
     )
 
 
@@ -113,7 +122,7 @@ def check_keys(config: Mapping[str, Any]) -> None:
     for key in ("space", "problem", "study", "tracker"):
         if not isinstance(config[key], Mapping):
             raise ConfigError(f"{key}: expected a mapping, got {config[key]!r}.")
-    _check_names("study.", config["study"], STUDY_KEYS)
+    _check_names("study.", config["study"], STUDY_KEYS, STUDY_OPTIONS)
     for where, value in _numbers("", config):
         if not math.isfinite(value):
             raise ConfigError(f"{where}: expected a finite number, got {value!r}.")
@@ -123,13 +132,17 @@ def check_keys(config: Mapping[str, Any]) -> None:
 
 
 def _check_names(
-    prefix: str, config: Mapping[str, Any], known: tuple[str, ...]
+    prefix: str,
+    config: Mapping[str, Any],
+    needed: tuple[str, ...],
+    optional: tuple[str, ...] = (),
 ) -> None:
+    known = (*needed, *optional)
     for key in config:
         if key not in known:
             hint = nearest(prefix + key, [prefix + name for name in known])
             raise ConfigError(f"unknown key '{prefix}{key}'.{hint}")
-    for key in known:
+    for key in needed:
         if key not in config:
             raise ConfigError(f"the config lacks the key '{prefix}{key}'.")
 
@@ -152,11 +165,15 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: a number out of its range.
     """
-    confirm = config["study"]["confirm"]
+    study = config["study"]
+    confirm = study["confirm"]
     return Settings(
-        budget=config["study"]["budget"],
+        budget=study["budget"],
         seed=config["seed"],
         confirm=None if confirm == "all" else confirm,
+        hours=study.get("hours"),
+        stagnation=study.get("stagnation"),
+        suggestion_s=study.get("suggestion_s"),
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from moosnn.confirmation import (
@@ -31,7 +31,8 @@ from moosnn.proposer import Proposer
 from moosnn.runtime.attempt import Result, result_to_json
 from moosnn.runtime.executors import Ended, Executor, Report
 from moosnn.runtime.journal import Journal
-from moosnn.settings import EXHAUSTED, Settings
+from moosnn.settings import BUDGET, EXHAUSTED, Settings
+from moosnn.stop_rules import StopRules
 from moosnn.tracking.feed import Feeds
 from moosnn.tracking.tracker import Tracker
 from moosnn.trial import Evaluation, Failure, Status, Trial
@@ -62,6 +63,7 @@ class Study:
         trackers: Sequence[Tracker] = (),
         settings: Settings,
         interruption: Interruption | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Put the parts together; nothing happens before `run`.
 
@@ -73,6 +75,7 @@ class Study:
             trackers: are told of every event, each in a thread of its own.
             settings: how far to go.
             interruption: says when to stop early; never by default.
+            clock: seconds since 1970, as the journal's.
         """
         self._problem = problem
         self._executor = executor
@@ -81,14 +84,20 @@ class Study:
         self._settings = settings
         self._interruption = interruption or Interruption()
         self._proposer = Proposer(
-            problem, optimizer, settings.seed, threaded=executor.ahead > 0
+            problem,
+            optimizer,
+            settings.seed,
+            threaded=executor.ahead > 0,
+            limit_s=settings.suggestion_s,
         )
         self._waiting: deque[int] = deque()
         self._given_out: set[tuple[int, int]] = set()  # attempts, by this driver
         # Attempts (number, attempt) that are retrainings; those not yet submitted.
         self._confirming: dict[tuple[int, int], Retraining] = {}
         self._unconfirmed: deque[Retraining] = deque()
+        self._rules = StopRules(problem, settings, clock)
         self._exhausted = False
+        self._enough: str | None = None  # by which rule
         self._ended = 0
         self.late_results = 0
 
@@ -151,15 +160,22 @@ class Study:
     def _search(self) -> None:
         while self._ended < self._settings.budget:
             self._interruption.check()
+            self._enough = self._rules.reason(self.history)
             self._fill()
-            if self._exhausted and not self.history.pending:
+            if self._is_over():
                 return
             self._collect()
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is proposed and nothing runs, no suggestion either."""
+        if not (self._exhausted or self._enough) or self.history.pending:
+            return False
+        return self._proposer.ready or not self._proposer.asked
 
     def _fill(self) -> None:
         """Give every free slot an attempt, and have a proposal made for the next."""
         while True:
-            if self._proposer.ready:
+            if self._proposer.ready and not self._enough:
                 self._take_proposal()
             while self._waiting and self._executor.free() > 0:
                 trial = self.history.trial(self._waiting.popleft())
@@ -176,19 +192,22 @@ class Study:
         return (
             not self._proposer.asked
             and not self._exhausted
+            and not self._enough
             and self.history.proposals < self._settings.budget
             and len(self._waiting) < wanted
         )
 
     def _take_proposal(self) -> None:
         """Journal a proposal the moment it exists."""
-        proposal, seconds = self._proposer.take()
-        if proposal is None:
+        answer = self._proposer.take()
+        if answer.proposal is None:
             self._exhausted = True
             return
-        data = proposal.to_json()
+        data = {**answer.proposal.to_json(), "seconds": answer.seconds}
+        if answer.late:
+            data["late"] = True
         number = data.pop("number")
-        self._record(Kind.PROPOSED, number, data={**data, "seconds": seconds})
+        self._record(Kind.PROPOSED, number, data=data)
         self._waiting.append(number)
 
     def _submit(self, trial: Trial) -> None:
@@ -212,7 +231,7 @@ class Study:
                 self._on_report(item)
             else:
                 self._on_ended(item.number, item.attempt, self._checked(item.result))
-        if not happened and not self._proposer.ready:
+        if not happened and (self._enough or not self._proposer.ready):
             time.sleep(_POLL_S)
 
     def _poll(self) -> list[Report | Ended]:
@@ -327,16 +346,21 @@ class Study:
     def _end(self) -> Front:
         front = front_of(self._problem, self.history.done)
         if self.history[-1].kind is not Kind.ENDED:
-            reason = EXHAUSTED if self._exhausted else "budget"
             self._record(
                 Kind.ENDED,
                 data={
-                    "reason": reason,
+                    "reason": self._reason(),
                     "hypervolume": front.hypervolume,
                     "front": list(front.numbers),
                 },
             )
         return front
+
+    def _reason(self) -> str:
+        """Why the search ended."""
+        if self._ended >= self._settings.budget:
+            return BUDGET
+        return EXHAUSTED if self._exhausted else self._enough or BUDGET
 
     def _record(
         self,

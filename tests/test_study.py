@@ -15,15 +15,18 @@ from moosnn.confirmation import SEEDS, confirmed
 from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
 from moosnn.optimizers.base import Optimizer
+from moosnn.optimizers.enqueued import Enqueued
 from moosnn.optimizers.evolution import Nsga2
+from moosnn.optimizers.replicated import Replicated
 from moosnn.optimizers.sobol import Sobol
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Problem
 from moosnn.runtime.executors import Ended, InlineExecutor, Report
 from moosnn.runtime.journal import NAME, Journal, read
 from moosnn.runtime.lease import Lease
-from moosnn.settings import Settings, is_finished
+from moosnn.settings import Settings
 from moosnn.space import Space
+from moosnn.stop_rules import is_finished
 from moosnn.study import Study
 from moosnn.tasks.analytic import AnalyticTask
 from moosnn.tasks.base import Context, Task
@@ -33,6 +36,16 @@ from tests.helpers import toy_problem
 
 BUDGET = 10
 SETTINGS = Settings(budget=BUDGET, seed=3, confirm=2)
+POINT = {
+    "depth": 2,
+    "width": 32,
+    "threshold": 0.5,
+    "penalty": 0.001,
+    "lr": 0.01,
+    "steps": 8,
+    "neuron": "if",
+    "skip": True,
+}
 
 
 class CountingTask(AnalyticTask):
@@ -134,7 +147,13 @@ def ends_of(history: History) -> Counter[int | None]:
 
 
 @pytest.mark.parametrize(
-    "optimizer", [Sobol(), Nsga2(initial=4)], ids=["sobol", "nsga2"]
+    "optimizer",
+    [
+        Sobol(),
+        Nsga2(initial=4),
+        Enqueued(Replicated(Nsga2(initial=4), share=0.5, after=2), [POINT]),
+    ],
+    ids=["sobol", "nsga2", "repeats"],
 )
 def test_stopped_after_every_event_it_ends_the_same(
     tmp_path: Path, optimizer: Optimizer

@@ -1,4 +1,4 @@
-"""The answer of a study: its feasible, non-dominated trials."""
+"""The answer of a study: its feasible, non-dominated points."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moosnn.pareto.dominance import non_dominated
-from moosnn.pareto.hypervolume import hypervolume, hypervolume_trace
+from moosnn.pareto.dominance import dominates, non_dominated
+from moosnn.pareto.hypervolume import hypervolume
+from moosnn.pareto.pooling import Key, key_of, pooled
 from moosnn.problem import Floats, Problem
 from moosnn.trial import Trial
 
@@ -50,6 +51,9 @@ class Front:
 def front_of(problem: Problem, trials: Sequence[Trial]) -> Front:
     """The front of some trials.
 
+    A point that was measured with several seeds is one candidate, judged by its means
+    (`pooled`) under the number of its first trial: a lucky seed is no member.
+
     Args:
         problem: says what is feasible and better.
         trials: in any order and of any status.
@@ -58,7 +62,7 @@ def front_of(problem: Problem, trials: Sequence[Trial]) -> Front:
         The front; empty with hypervolume 0 if nothing is feasible. Members that do
         not dominate the reference are on it and add no volume.
     """
-    feasible = [t for t in trials if problem.is_feasible(t)]
+    feasible = [t for t in pooled(trials, problem) if problem.is_feasible(t)]
     losses = problem.losses(feasible)
     keep = np.flatnonzero(non_dominated(losses))
     rows = sorted(keep, key=lambda i: (*losses[i], feasible[i].number))
@@ -70,9 +74,61 @@ def front_of(problem: Problem, trials: Sequence[Trial]) -> Front:
 
 
 def hypervolume_history(problem: Problem, trials: Sequence[Trial]) -> Floats:
-    """The front's hypervolume after each of the trials, in their order, ``n``."""
-    rows = np.full((len(trials), len(problem.objectives)), np.nan)
-    for index, trial in enumerate(trials):
-        if problem.is_feasible(trial):
-            rows[index] = problem.losses([trial])[0]
-    return hypervolume_trace(rows, problem.reference)
+    """The front's hypervolume after each of the trials, in their order, ``n``.
+
+    It falls where another seed of a point takes back what the first one promised.
+    """
+    growing = GrowingFront(problem)
+    return np.array([growing.add(trial) for trial in trials], dtype=float)
+
+
+class GrowingFront:
+    """The hypervolume of a front to which one trial is added after the other.
+
+    Only a trial that changes the front costs a computation, on the front alone.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._groups: dict[Key, list[Trial]] = {}
+        self._losses: dict[Key, Floats] = {}  # of the points inside of the reference
+        self._front: Floats = np.empty((0, len(problem.objectives)))
+        self.hypervolume = 0.0
+
+    def add(self, trial: Trial) -> float:
+        """The hypervolume with one trial more; one without an evaluation adds none."""
+        if trial.evaluation is None:
+            return self.hypervolume
+        key = key_of(trial)
+        group = self._groups.setdefault(key, [])
+        group.append(trial)
+        (merged,) = pooled(group, self._problem)
+        row = self._row(merged)
+        if len(group) > 1:
+            self._replace(key, row)
+        elif row is not None:
+            self._losses[key] = row
+            if not np.any(np.all(self._front <= row, axis=1)):
+                kept = self._front[~dominates(row, self._front)]
+                self._measure(np.vstack([kept, row]))
+        return self.hypervolume
+
+    def _row(self, trial: Trial) -> Floats | None:
+        """The losses of a trial that adds volume if nothing dominates it, ``m``."""
+        if not self._problem.is_feasible(trial):
+            return None
+        row: Floats = self._problem.losses([trial])[0]
+        return row if np.all(row < self._problem.reference) else None
+
+    def _replace(self, key: Key, row: Floats | None) -> None:
+        """Another seed may move a point anywhere, and what it dominated comes back."""
+        self._losses.pop(key, None)
+        if row is not None:
+            self._losses[key] = row
+        shape = (len(self._losses), len(self._problem.objectives))
+        losses = np.array(list(self._losses.values())).reshape(shape)
+        self._measure(losses[non_dominated(losses)])
+
+    def _measure(self, front: Floats) -> None:
+        self._front = front
+        self.hypervolume = hypervolume(front, self._problem.reference)
