@@ -31,7 +31,7 @@ class Grid:
     def index(self, coordinate: float) -> int:
         """The cell of a coordinate in [0, 1]."""
         if self.log:
-            first, last = self._log_edges()
+            first, last = self.log_edges
             above_low = math.expm1(first + coordinate * (last - first))
             return self._clipped(above_low * self.low / self.step)
         return self._clipped(math.floor(coordinate * self.count))
@@ -39,11 +39,13 @@ class Grid:
     def coordinate(self, index: int) -> float:
         """A coordinate inside of a cell: its centre, or on a log grid its value."""
         if self.log:
-            first, last = self._log_edges()
+            first, last = self.log_edges
             return (math.log1p(index * self.step / self.low) - first) / (last - first)
         return (index + 0.5) / self.count
 
-    def _log_edges(self) -> tuple[float, float]:
+    @property
+    def log_edges(self) -> tuple[float, float]:
+        """The outer edges of a log grid, as log(value / low): half a step beyond."""
         # Half a step beyond either end, so that the end values get whole cells; never
         # below half of low, which keeps the logarithm finite for any step.
         half = self.step / self.low / 2

@@ -142,6 +142,11 @@ class Float:
         return min(max(value, self.low), self.high)
 
     @property
+    def grid(self) -> Grid | None:
+        """The cells of the unit interval; ``None`` = a continuum."""
+        return self._cells
+
+    @property
     def count(self) -> int | None:
         """How many values there are; ``None`` = a continuum."""
         return None if self._cells is None else self._cells.count
@@ -204,6 +209,11 @@ class Int:
         steps = (self.high - self.low) // self.step
         cells = checked_grid(self.kind, self.low, self.step, steps, self.log)
         object.__setattr__(self, "_cells", cells)
+
+    @property
+    def grid(self) -> Grid:
+        """The cells of the unit interval."""
+        return self._cells
 
     @property
     def count(self) -> int:

@@ -89,6 +89,12 @@ class Objective:
             value = math.log10(max(value, self.floor))
         return -value if self.goal == "max" else value
 
+    def loss_error(self, value: float, error: float) -> float:
+        """The standard error of the loss of a value with a standard error >= 0."""
+        if self.scale == "log":
+            return error / (max(value, self.floor) * math.log(10.0))
+        return error
+
     def value(self, loss: float) -> float:
         """The natural value at a loss (the inverse of `loss` above the floor)."""
         value = -loss if self.goal == "max" else loss

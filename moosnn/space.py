@@ -110,6 +110,11 @@ class Space:
                 f"space: the when conditions make a cycle: {loop}."
             ) from None
 
+    @property
+    def dependency_order(self) -> tuple[str, ...]:
+        """The names, each after those that its ``when`` tests."""
+        return self._tested_first
+
     def active(self, params: Params) -> dict[str, Value]:
         """The parameters of ``params`` that exist, given the others.
 

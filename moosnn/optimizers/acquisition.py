@@ -25,8 +25,8 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from moosnn.errors import ConfigError
-from moosnn.optimizers.posterior import Conditional, Surrogates
-from moosnn.optimizers.search import Score
+from moosnn.optimizers.torch_posterior import Conditional, TorchSurrogates
+from moosnn.problem import Floats
 
 with warnings.catch_warnings():
     # linear_operator compiles two functions in a way that torch 2.13 deprecates.
@@ -48,7 +48,7 @@ with warnings.catch_warnings():
     from linear_operator.utils.errors import NanError, NotPSDError
     from linear_operator.utils.warnings import NumericalWarning
 
-NUMERICAL_ERRORS = (LinAlgError, NanError, NotPSDError)
+TORCH_ERRORS = (LinAlgError, NanError, NotPSDError)
 
 _PRUNING_SAMPLES = 256
 
@@ -95,20 +95,20 @@ def quiet() -> Iterator[None]:
 
 
 def improvement_score(
-    surrogates: Surrogates,
+    surrogates: TorchSurrogates,
     observed: Tensor,
     pending: Tensor | None,
     mc_samples: int,
     seed: int,
-) -> Score:
+) -> TorchScore:
     """Log noisy expected hypervolume improvement over the reference [Daulton2021]_.
 
     With one objective: log noisy expected improvement [Ament2023]_.
 
     Args:
         surrogates: of all outputs; ``gains`` >= 1.
-        observed: ``n x d``, the points whose objectives are known, n >= 1.
-        pending: ``p x d``, the points that are being evaluated, or ``None``.
+        observed: ``n x e``, the points whose objectives are known, n >= 1.
+        pending: ``p x e``, the points that are being evaluated, or ``None``.
         mc_samples: quasi-random samples of the posterior, a power of two.
         seed: of the samples.
 
@@ -140,14 +140,30 @@ def improvement_score(
             objective=LinearMCObjective(first), **common
         )
 
-    def score(points: Tensor) -> Tensor:
-        values: Tensor = function(points[:, None])
-        return values
-
-    return score
+    return TorchScore(function)
 
 
-def constraints_of(surrogates: Surrogates) -> list[Callable[[Tensor], Tensor]]:
+class TorchScore:
+    """An acquisition function of BoTorch as a `Score`."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self._function = function
+
+    def values(self, points: Floats) -> Floats:
+        """The score at ``b x e`` points, ``b``."""
+        with torch.no_grad():
+            found: Floats = self._function(torch.as_tensor(points)[:, None]).numpy()
+        return found
+
+    def slopes(self, points: Floats) -> tuple[Floats, Floats]:
+        """The score at ``b x e`` points, and its slopes, ``b x e``."""
+        at = torch.tensor(points, requires_grad=True)
+        found = self._function(at[:, None])
+        (slopes,) = torch.autograd.grad(found.sum(), at)
+        return found.detach().numpy(), slopes.numpy()
+
+
+def constraints_of(surrogates: TorchSurrogates) -> list[Callable[[Tensor], Tensor]]:
     """One function a violation, from samples ``… x k`` to ``…``, feasible <= 0."""
 
     def bound(output: int) -> Callable[[Tensor], Tensor]:
@@ -158,7 +174,7 @@ def constraints_of(surrogates: Surrogates) -> list[Callable[[Tensor], Tensor]]:
 
 
 def _promising(
-    surrogates: Surrogates,
+    surrogates: TorchSurrogates,
     observed: Tensor,
     constraints: Sequence[Callable[[Tensor], Tensor]],
     seed: int,
@@ -182,7 +198,10 @@ def _promising(
     front = is_non_dominated(gains, deduplicate=False)
     kept = (front & (gains > reference).all(-1)).any(0)
     if not bool(kept.any()):
-        excess = surrogates.excess(surrogates.marginal(observed)[0])
+        signs = torch.ones_like(surrogates.zeros)
+        signs[: surrogates.gains] = -1.0
+        means = surrogates.joint(observed[:, None])[0][..., 0]
+        excess = signs * (means - surrogates.zeros)
         kept[excess.clamp_min(0.0).sum(-1).argmin()] = True
     return observed[kept]
 
@@ -190,7 +209,7 @@ def _promising(
 class _Joint(Model):  # type: ignore[misc]  # BoTorch is not typed
     """The surrogates as BoTorch wants them: joint over points, not over outputs."""
 
-    def __init__(self, surrogates: Surrogates) -> None:
+    def __init__(self, surrogates: TorchSurrogates) -> None:
         super().__init__()
         self._surrogates = surrogates
 
@@ -230,7 +249,7 @@ class _Nehvi(logei.qLogNoisyExpectedHypervolumeImprovement):  # type: ignore[mis
         **rest: as BoTorch's; ``X_pending`` joins the baseline.
     """
 
-    def __init__(self, surrogates: Surrogates, seed: int, **rest: Any) -> None:  # noqa: ANN401  # BoTorch's own arguments
+    def __init__(self, surrogates: TorchSurrogates, seed: int, **rest: Any) -> None:  # noqa: ANN401  # BoTorch's own arguments
         super().__init__(**rest)
         self._conditional = Conditional(surrogates, self.X_baseline)
         posterior = self.model.posterior(self.X_baseline)

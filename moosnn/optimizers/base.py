@@ -22,6 +22,9 @@ from moosnn.problem import Floats, Mask, Problem
 from moosnn.space import Choice, Params, Space
 from moosnn.trial import Proposal
 
+# The origin of a Sobol point in the place of one that an optimizer could not give.
+FALLBACK = "fallback"
+
 _TRIAL_STREAM = 1  # keeps the seeds of trials apart from the optimizers' own draws
 
 
@@ -136,5 +139,30 @@ def require_number(
         span = f">= {least}" if most == math.inf else f"in [{least}, {most}]"
         raise ConfigError(
             f"optimizer.{name}: expected a number {span}, got {value!r}."
+            f"{number_hint(value)}"
+        )
+
+
+def require_power_of_two(name: str, value: object) -> None:
+    """Refuse an optimizer's argument that is not 2, 4, 8 and so on.
+
+    Raises:
+        ConfigError: for everything else.
+    """
+    require_whole(name, value, 2)
+    assert isinstance(value, int)
+    if value & (value - 1):
+        raise ConfigError(f"optimizer.{name}: expected a power of two, got {value}.")
+
+
+def require_share(name: str, value: object) -> None:
+    """Refuse an optimizer's argument that is not a number in (0, 1].
+
+    Raises:
+        ConfigError: for everything else.
+    """
+    if not (is_number(value) and 0 < value <= 1):
+        raise ConfigError(
+            f"optimizer.{name}: expected a number in (0, 1], got {value!r}."
             f"{number_hint(value)}"
         )

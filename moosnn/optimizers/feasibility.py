@@ -1,83 +1,119 @@
 """What a point is worth as long as nothing good is known: less violation.
 
-Knows: the surrogates' means and variances. Must not know: trials, spaces, BoTorch, how
-candidates are found.
-
-.. [Ament2023] S. Ament, S. Daulton, D. Eriksson, M. Balandat, E. Bakshy. Unexpected
-   Improvements to Expected Improvement for Bayesian Optimization. NeurIPS 2023.
+Knows: the surrogates' means and deviations. Must not know: how a model is
+fitted, how candidates are found.
 """
 
 from __future__ import annotations
 
-import math
+import numpy as np
+from scipy.special import log_ndtr, ndtr
 
-import torch
-from torch import Tensor
-
+from moosnn.optimizers.imagined import believing
+from moosnn.optimizers.improvement import log_improvement
+from moosnn.optimizers.models import Question, measured_features
 from moosnn.optimizers.posterior import Surrogates
-from moosnn.optimizers.search import Score
+from moosnn.problem import Floats
 
 _SHORTFALL_WEIGHT = 0.3  # of missing the reference against violating a constraint
+_SMALLEST_VARIANCE = 1e-12
+_LEAST_VIOLATING = 5  # points that are varied while nothing is feasible
 
 
-def feasibility_score(
-    surrogates: Surrogates, measured: Tensor, pending: Tensor | None
-) -> Score:
-    """Log expected improvement of the total violation; for as long as nothing is good.
+class Feasibility:
+    """Log expected improvement of the total violation, a `Score`.
 
     The total violation adds up how far each constraint is violated and, with weight
     0.3, how far each objective falls short of the reference, in standard deviations.
     It is treated as a normal variable with the mean and variance that the sum has.
-    Improvement over the smallest expected total among the measured points finds
-    feasible points sooner than the probability of feasibility does, which prefers
-    points of which nothing is known.
+    Improvement over the smallest expected total among the known points finds feasible
+    points sooner than the probability of feasibility does, which prefers points of
+    which nothing is known.
 
     Args:
-        surrogates: of all outputs.
-        measured: ``n x d``, n >= 1.
-        pending: ``p x d``, the points that are being evaluated, or ``None``; they are
-            believed to have the outcomes that the surrogates expect.
-
-    Returns:
-        The score.
+        surrogates: of all outcomes, imagined at most once.
+        known: ``n x e``, the measured and the pending points, n >= 1.
     """
-    if pending is not None:
-        surrogates = surrogates.believing(pending)
-        measured = torch.cat([measured, pending])
-    weights = torch.ones_like(surrogates.zeros)
-    weights[: surrogates.gains] = _SHORTFALL_WEIGHT
-    means, _ = surrogates.marginal(measured)
-    totals = (weights * surrogates.excess(means).clamp_min(0.0)).sum(-1)
-    incumbent = totals.min()
 
-    def score(points: Tensor) -> Tensor:
-        means, variances = surrogates.marginal(points)
-        first, second = _rectified(surrogates.excess(means), variances.sqrt())
-        total = (weights * first).sum(-1)
-        variance = (weights**2 * (second - first**2)).sum(-1)
-        sd = variance.clamp_min(1e-12).sqrt()
-        return sd.log() + _log_improvement((incumbent - total) / sd)
+    def __init__(self, surrogates: Surrogates, known: Floats) -> None:
+        surrogates = surrogates.only(surrogates.leading)
+        self._surrogates = surrogates
+        self._weights = np.ones(len(surrogates.zeros))
+        self._weights[: surrogates.gains] = _SHORTFALL_WEIGHT
+        self._signs = np.ones(len(surrogates.zeros))
+        self._signs[: surrogates.gains] = -1.0
+        self.totals = self._total(surrogates.predict(known).means[:, 0])
+        self._incumbent = float(self.totals.min())
 
-    return score
+    def _total(self, means: Floats) -> Floats:
+        """The total violation of expected outcomes, ``n x k`` -> ``n``."""
+        excess = np.maximum(self._surrogates.excess(means), 0.0)
+        return np.asarray((self._weights * excess).sum(axis=1))
+
+    def values(self, points: Floats) -> Floats:
+        """The score at ``b x e`` points, ``b``."""
+        prediction = self._surrogates.predict(points)
+        excess = self._surrogates.excess(prediction.means[:, 0])
+        first, second = _rectified(excess, prediction.sds)
+        total, sd = self._moments(first, second)
+        return np.asarray(np.log(sd) + log_improvement((self._incumbent - total) / sd))
+
+    def _moments(self, first: Floats, second: Floats) -> tuple[Floats, Floats]:
+        """Mean and sd of the weighted total."""
+        total = (self._weights * first).sum(axis=1)
+        variance = (self._weights**2 * (second - first**2)).sum(axis=1)
+        return total, np.sqrt(np.maximum(variance, _SMALLEST_VARIANCE))
+
+    def slopes(self, points: Floats) -> tuple[Floats, Floats]:
+        """The score at ``b x e`` points, and its slopes, ``b x e``."""
+        prediction, back = self._surrogates.predict_and_slopes(points)
+        sds = prediction.sds
+        excess = self._surrogates.excess(prediction.means[:, 0])
+        first, second = _rectified(excess, sds)
+        total, sd = self._moments(first, second)
+        z = (self._incumbent - total) / sd
+        log_h = log_improvement(z)
+        # log(sd h(z)): d / d total = -Phi / (sd h), d / d sd = phi / (sd h).
+        by_total = -np.exp(log_ndtr(z) - log_h) / sd
+        by_sd = np.exp(-0.5 * z * z - log_h) / np.sqrt(2 * np.pi) / sd
+        by_variance = (by_sd / (2 * sd))[:, None]
+        # d first / d mean = Phi, / d sd = phi; d second / d mean = 2 first,
+        # d second / d sd = 2 sd Phi.
+        ratio = excess / sds
+        below, density = ndtr(ratio), np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi)
+        w, own = self._weights, by_total[:, None]
+        spread = by_variance * w**2
+        in_excess = own * w * below + spread * 2 * first * (1 - below)
+        in_sds = own * w * density + spread * 2 * (sds * below - first * density)
+        in_means = (self._signs * in_excess)[:, None, :]
+        return np.log(sd) + log_h, back(in_means, in_sds)
 
 
-def _rectified(means: Tensor, sds: Tensor) -> tuple[Tensor, Tensor]:
+def _rectified(means: Floats, sds: Floats) -> tuple[Floats, Floats]:
     """The first two moments of max(0, normal variable)."""
     z = means / sds
-    density = (-0.5 * z * z).exp() / math.sqrt(2 * math.pi)
-    below = torch.special.ndtr(z)
-    first = sds * (density + z * below)
+    density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    below = ndtr(z)
+    first = sds * np.exp(log_improvement(z))
     second = sds**2 * ((1 + z * z) * below + z * density)
     return first, second
 
 
-def _log_improvement(z: Tensor) -> Tensor:
-    """log(phi(z) + z Phi(z)), without cancellation for very negative z [Ament2023]_."""
-    near, far = z.clamp_min(-1.0), z.clamp(-50.0, -1.0)
-    density = (-0.5 * near * near).exp() / math.sqrt(2 * math.pi)
-    direct = (density + near * torch.special.ndtr(near)).log()
-    log_density = -0.5 * z * z - 0.5 * math.log(2 * math.pi)
-    ratio = math.sqrt(math.pi / 2) * torch.special.erfcx(-far / math.sqrt(2))
-    tail = log_density + torch.log1p(far * ratio)
-    asymptote = log_density - 2 * z.clamp_max(-50.0).abs().log()
-    return torch.where(z > -1.0, direct, torch.where(z > -50.0, tail, asymptote))
+def feasibility_score(
+    question: Question, surrogates: Surrogates
+) -> tuple[Feasibility, Floats]:
+    """The score while nothing is good, and the measured points that violate least.
+
+    Pending points are believed to have the outcomes that the surrogates expect.
+
+    Returns:
+        The score, and up to 5 points in the unit cube, ``n x d``.
+    """
+    measured, awaited = measured_features(question), question.awaited
+    if len(awaited):
+        surrogates = believing(surrogates, awaited)
+    score = Feasibility(surrogates, np.vstack([measured, awaited]))
+    rows = np.argsort(score.totals[: len(measured)], kind="stable")
+    done = question.history.done
+    bases = [done[int(row)].proposal.params for row in rows[:_LEAST_VIOLATING]]
+    return score, question.cube.encoded(bases)

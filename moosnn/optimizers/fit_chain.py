@@ -4,11 +4,11 @@ Knows: at which events of a history models are fitted. Must not know: how a fit 
 what models are for.
 
 Hyperparameters are fitted at grid points, which are counts of finished evaluations in
-the order of the journal: each one up to 32, then every further 15 %, and the first
-feasible one. Each fit starts where the one before it ended, so the hyperparameters of
-a history are a function of the whole chain. Memory of earlier fits saves work and
-changes nothing: a chain that remembers nothing arrives at the same numbers, bit for
-bit.
+the order of the journal: each one up to 64, then every further 10 %, and the first
+observed one. Up to 64 a fit starts from the default alone; beyond, also where the fit
+of the grid point before ended. So the hyperparameters of a history are a function of
+the history. Memory of earlier fits saves work and changes nothing: a chain that
+remembers nothing arrives at the same numbers, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,47 +16,77 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from moosnn.history import Event, History, Kind
-from moosnn.optimizers.base import choices_of
-from moosnn.optimizers.outcomes import Block, Blocks, blocks_of
-from moosnn.optimizers.surrogate import Hyper, fit
-from moosnn.problem import Mask, Problem
+from moosnn.optimizers.cube import Cube
+from moosnn.optimizers.outcomes import Block, blocks_of
+from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
+from moosnn.problem import Problem
 
-_DENSE = 32  # up to here every finished evaluation is a grid point
-_RATIO = 1.15
-_REMEMBERED = 1024  # links; a link holds about 100 numbers
+_DENSE = 64  # up to here every finished evaluation is a grid point
+_RATIO = 1.1
+_REMEMBERED = 256  # links; a link holds some hundred numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """The hyperparameters of each block; ``None`` = nothing to fit so far."""
+    """The hyperparameters of each column of each block; empty = nothing to fit yet."""
 
-    objectives: Hyper | None = None
-    constraints: Hyper | None = None
-    viability: Hyper | None = None
+    objectives: tuple[Hyper, ...] = ()
+    constraints: tuple[Hyper, ...] = ()
+    viability: tuple[Hyper, ...] = ()
 
 
 class FitChain:
-    """Computes the chain of a history, remembering its links."""
+    """Computes the chain of a history, remembering its links.
+
+    Args:
+        noise_share: what share of an outcome's variance its noise is expected to be.
+    """
 
     def __init__(self, noise_share: float) -> None:
         self._noise_share = noise_share
         self._links: dict[str, Fits] = {}
 
-    def fits(self, problem: Problem, history: History) -> Fits:
+    def fits(self, problem: Problem, history: History, cube: Cube) -> Fits:
         """The hyperparameters at the last grid point of a history."""
         fits = Fits()
         for length, key in _grid_points(problem, history):
             known = self._links.get(key)
             if known is None:
-                prefix = history.prefix(length)
-                known = _refit(problem, prefix, fits, self._noise_share)
+                known = self._fitted(problem, history.prefix(length), cube, fits)
                 self._remember(key, known)
             fits = known
         return fits
+
+    def completed(self, fits: tuple[Hyper, ...], block: Block, dim: int) -> list[Hyper]:
+        """Hyperparameters for each column of a block; without a fit the default."""
+        default = default_hyper(dim, self._noise_share)
+        return list(fits) or [default] * block.values.shape[1]
+
+    def _fitted(
+        self, problem: Problem, history: History, cube: Cube, before: Fits
+    ) -> Fits:
+        blocks = blocks_of(problem, history, cube)
+        default = default_hyper(cube.dim, self._noise_share)
+        after: dict[str, tuple[Hyper, ...]] = {}
+        for each in fields(Fits):
+            block: Block | None = getattr(blocks, each.name)
+            last: tuple[Hyper, ...] = getattr(before, each.name)
+            after[each.name] = last
+            if block is not None:
+                after[each.name] = tuple(
+                    fit(
+                        block,
+                        column,
+                        cube.parameter_of,
+                        [default, *last[column : column + 1]],
+                        self._noise_share,
+                    )
+                    for column in range(block.values.shape[1])
+                )
+        return Fits(**after)
 
     def _remember(self, key: str, fits: Fits) -> None:
         self._links[key] = fits
@@ -64,33 +94,16 @@ class FitChain:
             del self._links[next(iter(self._links))]
 
 
-def started(fits: Hyper | None, block: Block, noise_share: float) -> Hyper:
-    """Hyperparameters that fit a block's shape: the given ones, or the default."""
-    outputs, dim = block.values.shape[1], block.points.shape[1]
-    return fits or Hyper.default(outputs, dim, noise_share)
+def _grid_points(problem: Problem, history: History) -> list[tuple[int, str]]:
+    """The lengths of the prefixes that a history's fits go through, with digests.
 
-
-def _refit(
-    problem: Problem, history: History, before: Fits, noise_share: float
-) -> Fits:
-    blocks: Blocks = blocks_of(problem, history)
-    choices: Mask = choices_of(problem.space)
-    after = {}
-    for each in fields(Fits):
-        block = getattr(blocks, each.name)
-        start = getattr(before, each.name)
-        if block is not None:
-            start = started(start, block, noise_share)
-            start = fit(block, choices, start, noise_share)
-        after[each.name] = start
-    return Fits(**after)
-
-
-def _grid_points(problem: Problem, history: History) -> Iterator[tuple[int, str]]:
-    """The lengths of the prefixes at which models are fitted, with their digests."""
+    Those up to 64 evaluations do not depend on each other: only the last is needed.
+    """
     space, wanted = problem.space.to_config(), problem.to_config()
     digest = hashlib.sha256(json.dumps([space, wanted]).encode())
-    count, following, feasible = 0, 1, False
+    dense: list[tuple[int, str]] = []
+    sparse: list[tuple[int, str]] = []
+    count, following, observed = 0, 1, False
     for position, event in enumerate(history):
         if event.kind not in (Kind.FINISHED, Kind.CORRECTED, Kind.FAILED):
             continue
@@ -100,12 +113,17 @@ def _grid_points(problem: Problem, history: History) -> Iterator[tuple[int, str]
         if event.kind is Kind.FAILED:
             continue
         count += 1
-        first_feasible = not feasible and problem.is_feasible(trial)
-        feasible = feasible or first_feasible
-        if count == following or first_feasible:
-            yield position + 1, digest.hexdigest()
+        first_observed = not observed and problem.is_observed(trial)
+        observed = observed or first_observed
+        if count == following or first_observed:
+            point = (position + 1, digest.hexdigest())
+            if count <= _DENSE:
+                dense = [point]
+            else:
+                sparse.append(point)
         if count == following:
             following = count + 1 if count < _DENSE else math.ceil(count * _RATIO)
+    return dense + sparse
 
 
 def _spelling(event: Event, params: dict[str, object]) -> bytes:

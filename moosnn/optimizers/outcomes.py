@@ -3,8 +3,11 @@
 Knows: losses, violations, failures. Must not know: models, acquisition functions.
 
 A model predicts either a *gain* (an objective: larger is better) or a *violation* (a
-constraint: feasible at or below ``Block.zero``). This is the one place where losses
-become gains.
+constraint: feasible at or below its zero). This is the one place where losses become
+gains. A violation is modelled in two forms, as it is and as its bilogarithm
+``sign(v) log(1 + |v| / median)``, which resolves the surroundings of zero when some
+violations are a hundred times larger than others; both have their zero where the
+violation has it, and the evidence says which one a model can learn.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moosnn.history import History
-from moosnn.optimizers.base import encoded
+from moosnn.optimizers.cube import Cube, Indexes
 from moosnn.problem import Floats, Problem
 from moosnn.trial import Trial
 
@@ -25,18 +28,24 @@ VIABILITY_MINIMUM = 3  # so many failures before their region is modelled
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Outcomes that were measured at the same points, standardised.
+    """Outcomes that were measured at the same points, a column each, standardised.
 
     Attributes:
-        points: ``n x d`` in the unit cube.
+        points: ``n x e``, features of the points.
         values: ``n x k`` of mean 0 and standard deviation 1 (0 if constant).
-        zero: ``k``, where the reference (objectives) or the bound (constraints) lies
+        zeros: ``k``, where the reference (objectives) or the bound (constraints) lies
             on the standardised axis.
+        variances: ``n x k``, the known part of the values' noise.
+        log_stretch: ``n x k``, the logarithm of d value / d outcome.
+        outcome: ``k``, which outcome a column is a form of.
     """
 
     points: Floats
     values: Floats
-    zero: Floats
+    zeros: Floats
+    variances: Floats
+    log_stretch: Floats
+    outcome: Indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,8 @@ class Blocks:
     """Everything that is modelled; ``None`` = nothing of it was measured.
 
     Objectives have the observed trials as rows, constraints every DONE trial, and
-    viability also those that failed through themselves. Axes are in the order of their
-    metrics' names, so that the order in a config changes nothing.
+    viability also those that failed through themselves. Outcomes are in the order of
+    their metrics' names, so that the order in a config changes nothing.
     """
 
     objectives: Block | None
@@ -53,31 +62,90 @@ class Blocks:
     viability: Block | None
 
 
-def blocks_of(problem: Problem, history: History) -> Blocks:
+def blocks_of(problem: Problem, history: History, cube: Cube) -> Blocks:
     """The modelled outcomes of a history."""
     done = history.done
     observed = [t for t in done if problem.is_observed(t)]
     failed = [
         t for t in history.failed if t.failure and t.failure.kind in VIABILITY_KINDS
     ]
-    order = np.argsort([o.metric for o in problem.objectives], kind="stable")
-    names = np.argsort([c.metric for c in problem.constraints], kind="stable")
-    constraints = viability = None
-    if done and problem.constraints:
-        constraints = _block(problem, done, problem.violations(done)[:, names])
-    if done and len(failed) >= VIABILITY_MINIMUM:
-        broke = np.array([[-0.5]] * len(done) + [[0.5]] * len(failed))
-        viability = _block(problem, [*done, *failed], broke)
-    objectives = None
-    if observed:
-        reference = -problem.reference[order]
-        gains = _compressed(-problem.losses(observed)[:, order], reference)
-        objectives = _block(problem, observed, gains, reference)
-    return Blocks(objectives, constraints, viability)
+    return Blocks(
+        _objectives(problem, observed, cube) if observed else None,
+        _constraints(problem, done, cube) if done and problem.constraints else None,
+        _viability(done, failed, cube)
+        if done and len(failed) >= VIABILITY_MINIMUM
+        else None,
+    )
 
 
-def _compressed(gains: Floats, reference: Floats) -> Floats:
-    """Gains with the logarithm of what lies below the reference.
+def features_of(trials: Sequence[Trial], cube: Cube) -> Floats:
+    """Where the models see some trials, ``n x e``."""
+    return cube.features_of([t.proposal.params for t in trials])
+
+
+def _objectives(problem: Problem, observed: Sequence[Trial], cube: Cube) -> Block:
+    axes = sorted(problem.objectives, key=lambda o: o.metric)
+    order = [problem.objectives.index(o) for o in axes]
+    reference = -problem.reference[order]
+    losses = problem.losses(observed)[:, order]
+    errors = np.zeros_like(losses)
+    for row, trial in enumerate(observed):
+        assert trial.evaluation is not None, "observed"
+        for column, axis in enumerate(axes):
+            sem = trial.evaluation.sems.get(axis.metric, 0.0)
+            errors[row, column] = axis.loss_error(
+                trial.evaluation.metrics[axis.metric], sem
+            )
+    gains, stretch = _compressed(-losses, reference)
+    return _block(
+        features_of(observed, cube),
+        gains,
+        zeros=reference,
+        errors=errors,
+        stretch=stretch,
+        outcome=range(len(axes)),
+    )
+
+
+def _constraints(problem: Problem, done: Sequence[Trial], cube: Cube) -> Block:
+    axes = sorted(problem.constraints, key=lambda c: c.metric)
+    order = [problem.constraints.index(c) for c in axes]
+    plain = problem.violations(done)[:, order]
+    errors = np.array(
+        [
+            [t.evaluation.sems.get(c.metric, 0.0) for c in axes]
+            for t in done
+            if t.evaluation
+        ]
+    )
+    scale = np.median(np.abs(plain), axis=0)
+    scale = np.where(scale > 0, scale, np.maximum(np.abs(plain).max(axis=0), 1e-12))
+    warped = np.sign(plain) * np.log1p(np.abs(plain) / scale)
+    stretch = 1.0 / (np.abs(plain) + scale)
+    return _block(
+        features_of(done, cube),
+        np.hstack([plain, warped]),
+        zeros=np.zeros(2 * len(axes)),
+        errors=np.hstack([errors, errors]),
+        stretch=np.hstack([np.ones_like(plain), stretch]),
+        outcome=[*range(len(axes)), *range(len(axes))],
+    )
+
+
+def _viability(done: Sequence[Trial], failed: Sequence[Trial], cube: Cube) -> Block:
+    broke = np.array([[-0.5]] * len(done) + [[0.5]] * len(failed))
+    return _block(
+        features_of([*done, *failed], cube),
+        broke,
+        zeros=np.zeros(1),
+        errors=np.zeros_like(broke),
+        stretch=np.ones_like(broke),
+        outcome=[0],
+    )
+
+
+def _compressed(gains: Floats, reference: Floats) -> tuple[Floats, Floats]:
+    """Gains with the logarithm of what lies below the reference, and the slope of it.
 
     Nothing below the reference adds hypervolume, so the models need not follow it; the
     gains above it are left as they are.
@@ -86,19 +154,29 @@ def _compressed(gains: Floats, reference: Floats) -> Floats:
     spread = np.quantile(gains, 0.9, axis=0) - reference
     positive = np.where(short > 0, short, np.nan)
     for k in np.flatnonzero(spread <= 0):  # nearly everything lies below: its median
-        spread[k] = np.nanmedian(positive[:, k])
+        spread[k] = np.nanmedian(positive[:, k]) if (short[:, k] > 0).any() else 1.0
     scale = np.maximum(spread, 1e-12)
-    return np.where(short > 0, reference - scale * np.log1p(short / scale), gains)
+    compressed = np.where(short > 0, reference - scale * np.log1p(short / scale), gains)
+    return compressed, scale / (scale + short)
 
 
 def _block(
-    problem: Problem,
-    trials: Sequence[Trial],
+    points: Floats,
     values: Floats,
-    zero: Floats | float = 0.0,
+    *,
+    zeros: Floats,
+    errors: Floats,
+    stretch: Floats,
+    outcome: Sequence[int],
 ) -> Block:
-    """Standardise, and move the zero with it."""
+    """Standardise, and move zeros, errors and stretches with it."""
     mean, sd = values.mean(axis=0), values.std(axis=0)
     sd = np.where(sd > 1e-12 * np.maximum(1.0, np.abs(mean)), sd, 1.0)
-    points = encoded(problem, [dict(t.proposal.params) for t in trials])
-    return Block(points, (values - mean) / sd, (zero - mean) / sd)
+    return Block(
+        points=points,
+        values=(values - mean) / sd,
+        zeros=(zeros - mean) / sd,
+        variances=(errors * stretch / sd) ** 2,
+        log_stretch=np.log(stretch / sd),
+        outcome=np.array(outcome, dtype=np.intp),
+    )

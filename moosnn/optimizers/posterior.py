@@ -1,212 +1,291 @@
-"""Gaussian processes conditioned on what was measured, and samples of them.
+"""Gaussian processes conditioned on what was measured, and on what is imagined.
 
-Knows: blocks and hyperparameters. Must not know: trials, acquisition functions.
+Knows: blocks and hyperparameters. Must not know: trials, acquisition functions; torch.
+
+Slopes are in closed form: a process's mean and standard deviation at a point depend on
+the point only through its covariances with the data.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
+from scipy.linalg import lapack
+from scipy.special import ndtri
+from scipy.stats import qmc
 
+from moosnn.optimizers.cube import Indexes
 from moosnn.optimizers.outcomes import Block
-from moosnn.optimizers.surrogate import Hyper, constant_means, kernel
-from moosnn.problem import Mask
+from moosnn.optimizers.surrogate import (
+    NOISE_FLOOR,
+    Hyper,
+    matern,
+    squared_distances,
+)
+from moosnn.problem import Floats
 
-_JITTER = 1e-8  # of a joint posterior covariance
+_SMALLEST_VARIANCE = 1e-10
+_JITTER = 1e-7  # of a joint covariance, relative to the process's variance
+_JITTERS = 8  # tenfold ones, until there is a factor
 
 
+@dataclass(frozen=True, slots=True)
 class Gp:
-    """``k`` independent Gaussian processes, conditioned on a block.
+    """One Gaussian process, conditioned on ``n`` values or on ``s`` times as many.
 
-    Args:
-        block: what was measured.
-        hyper: of the ``k`` processes.
-        choices: the mask of the choices, ``d``.
-
-    Raises:
-        LinAlgError: the covariance has no Cholesky factor.
+    Attributes:
+        mean: the constant mean.
+        scale: the prior variance.
+        inverse_lengthscales: ``e``.
+        scaled: the points divided by their lengthscales, ``n x e``.
+        weights: ``n x s``; the mean at a point is ``mean + covariances @ weights``.
+        whiten: ``n x n``, lower triangular, the inverse of the Cholesky factor.
     """
 
-    def __init__(self, block: Block, hyper: Hyper, choices: Mask) -> None:
-        self.points = torch.as_tensor(block.points)
-        self.outputs = block.values.shape[1]
-        self._given = (block, hyper, choices)
-        self._choices = torch.as_tensor(choices)
-        self._lengthscales = torch.as_tensor(hyper.log_lengthscales)[:, None].exp()
-        values = torch.as_tensor(block.values).mT
-        noises = torch.as_tensor(hyper.log_noises).exp()[:, None].expand_as(values)
-        covariance = self._kernel(self.points, self.points) + torch.diag_embed(noises)
-        factor = torch.linalg.cholesky(covariance)
-        self._means = constant_means(factor, values)
-        residual = (values - self._means[:, None])[..., None]
-        self._weights = torch.cholesky_solve(residual, factor)[..., 0]
-        eye = torch.eye(len(self.points), dtype=values.dtype).expand_as(factor)
-        self._whiten = torch.linalg.solve_triangular(factor, eye, upper=False).mT
+    mean: float
+    scale: float
+    inverse_lengthscales: Floats
+    scaled: Floats
+    weights: Floats
+    whiten: Floats
 
-    def _kernel(self, one: Tensor, two: Tensor) -> Tensor:
-        return kernel(one, two, self._lengthscales, self._choices)
+    @classmethod
+    def of(cls, block: Block, column: int, hyper: Hyper, parameter_of: Indexes) -> Gp:
+        """The process of one column of a block.
 
-    def believing(self, points: Tensor) -> Gp:
-        """The same processes, had their means been measured at ``p x d``."""
-        block, hyper, choices = self._given
-        means, _ = self.marginal(points)
-        more = Block(
-            np.vstack([block.points, points.numpy()]),
-            np.vstack([block.values, means.numpy()]),
-            block.zero,
-        )
-        return Gp(more, hyper, choices)
+        Raises:
+            ArithmeticError: the covariance has no Cholesky factor.
+        """
+        inverse = np.exp(-hyper.log_lengthscales)[parameter_of]
+        scaled, scale = block.points * inverse, float(np.exp(hyper.log_scale))
+        covariance = scale * matern(squared_distances(scaled, scaled))[0]
+        noise = np.exp(hyper.log_noise) + NOISE_FLOOR + block.variances[:, column]
+        covariance.flat[:: len(scaled) + 1] += noise
+        whiten, _ = lapack.dtrtri(_factor(covariance, scale), lower=1)
+        values = block.values[:, column]
+        ones = whiten.sum(axis=1)
+        mean = float(ones @ (whiten @ values) / (ones @ ones))
+        weights = whiten.T @ (whiten @ (values - mean))
+        return cls(mean, scale, inverse, scaled, weights[:, None], whiten)
 
-    def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """What the data say about some points.
-
-        Args:
-            points: ``n' x d``.
+    def covariances(self, points: Floats) -> tuple[Floats, Floats, Floats]:
+        """Prior covariances of ``b x e`` points with the data.
 
         Returns:
-            The posterior means, ``k x n'``, and the whitened covariances with the
-            data, ``k x n' x n``: the prior covariance minus the product of two of them
-            is the posterior covariance.
+            The scaled points, the covariances, ``b x n``, and minus twice their slopes
+            in the squared distance.
         """
-        cross = self._kernel(points, self.points)
-        means = self._means[:, None] + (cross @ self._weights[..., None])[..., 0]
-        return means, cross @ self._whiten
+        scaled = points * self.inverse_lengthscales
+        correlation, slope = matern(squared_distances(scaled, self.scaled))
+        return scaled, self.scale * correlation, self.scale * slope
 
-    def marginal(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior means and variances, each ``n' x k``."""
-        means, whitened = self.project(points)
-        variances = (1.0 - whitened.square().sum(-1)).clamp_min(1e-10)
-        return means.mT, variances.mT
+    def marginal(self, points: Floats) -> tuple[Floats, Floats]:
+        """Posterior means of the first values, and variances, at ``b x e``, ``b``."""
+        _, cross, _ = self.covariances(points)
+        known = cross @ self.whiten.T
+        return self.mean + cross @ self.weights[:, 0], _root(self, known) ** 2
 
-    def beside(
-        self, points: Tensor, others: Tensor, projected: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Posterior of single points beside some others.
-
-        Args:
-            points: ``n' x d``.
-            others: ``r x d``.
-            projected: the second result of `project` of the others, ``k x r x n``.
+    def joint(self, points: Floats) -> tuple[Floats, Floats, Floats]:
+        """Posterior of ``q x e`` points together.
 
         Returns:
-            Means and variances, ``k x n'``, and the covariances of each point with the
-            others, ``k x n' x r``.
-        """
-        means, whitened = self.project(points)
-        variances = 1.0 - whitened.square().sum(-1)
-        cross = self._kernel(points, others) - whitened @ projected.mT
-        return means, variances, cross
+            Means, ``q x s``; the lower Cholesky factor of their covariance, ``q x q``;
+            their covariances with the whitened data, ``q x n``.
 
-    def joint(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior of groups of points.
+        Raises:
+            ArithmeticError: the covariance has no factor.
+        """
+        scaled, cross, _ = self.covariances(points)
+        known = cross @ self.whiten.T
+        covariance = self.scale * matern(squared_distances(scaled, scaled))[0]
+        factor = _factor(covariance - known @ known.T, self.scale, jitter=_JITTER)
+        return self.mean + cross @ self.weights, factor, known
+
+    def imagining(self, points: Floats, normals: Floats) -> tuple[Gp, Floats]:
+        """The process, had its values at some points been seen as well, ``s`` times.
 
         Args:
-            points: ``b x q x d``.
+            points: ``q x e``.
+            normals: ``q x s``, standard normal numbers that make the values.
 
         Returns:
-            Means, ``b x k x q``, and covariances, ``b x k x q x q``.
+            The process, and the values, ``q x s``.
+
+        Raises:
+            ArithmeticError: the points' covariance has no factor.
         """
-        size, group, dim = points.shape
-        means, whitened = self.project(points.reshape(-1, dim))
-        means = means.reshape(self.outputs, size, group).transpose(0, 1)
-        whitened = whitened.reshape(self.outputs, size, group, -1).transpose(0, 1)
-        prior = self._kernel(points[:, None], points[:, None])
-        return means, prior - whitened @ whitened.mT
+        assert self.weights.shape[1] == 1, "imagined once"
+        means, factor, known = self.joint(points)
+        values = means + factor @ normals
+        inverse, _ = lapack.dtrtri(factor, lower=1)
+        size, more = len(self.scaled), len(points)
+        whiten = np.zeros((size + more, size + more))
+        whiten[:size, :size] = self.whiten
+        whiten[size:, :size] = -inverse @ known @ self.whiten
+        whiten[size:, size:] = inverse
+        weights = whiten[size:].T @ normals
+        weights[:size] += self.weights
+        scaled = np.vstack([self.scaled, points * self.inverse_lengthscales])
+        return replace(self, scaled=scaled, weights=weights, whiten=whiten), values
+
+
+def _factor(covariance: Floats, scale: float, jitter: float = 0.0) -> Floats:
+    """The lower Cholesky factor of a covariance, with as little jitter as it takes.
+
+    Raises:
+        ArithmeticError: it has none even with a jitter of the prior variance.
+    """
+    diagonal = covariance.diagonal().copy()
+    for _ in range(_JITTERS):
+        covariance.flat[:: len(covariance) + 1] = diagonal + jitter * scale
+        factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
+        if not failed:
+            return np.asarray(factor)
+        jitter = max(10.0 * jitter, _JITTER)
+    raise ArithmeticError("a covariance has no Cholesky factor")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the processes say of ``b`` points.
+
+    Attributes:
+        means: ``b x s x k``.
+        sds: ``b x k``; they do not depend on what was imagined.
+    """
+
+    means: Floats
+    sds: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Surrogates:
-    """The processes of all outputs: gains first, then violations, then viability.
+    """The processes of all outcomes: gains first, then violations in their forms.
 
     Attributes:
-        gps: one for each block that was measured.
-        gains: how many of the outputs are gains; 0 if none was observed.
-        zeros: ``k``, the reference or bound of each output, standardised.
+        gps: ``k``.
+        gains: how many of them are gains; 0 if none was observed.
+        zeros: ``k``, the reference or bound of each, standardised.
+        constraint: ``k - gains``, which constraint a violation is a form of.
+        log_weights: ``k - gains``, the logarithm of how much a form counts among those
+            of its constraint.
     """
 
     gps: tuple[Gp, ...]
     gains: int
-    zeros: Tensor
+    zeros: Floats
+    constraint: Indexes
+    log_weights: Floats
 
-    def marginal(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior means and variances at ``n x d``, each ``n x k``."""
-        pairs = [gp.marginal(points) for gp in self.gps]
-        means, variances = zip(*pairs, strict=True)
-        return torch.cat(means, dim=1), torch.cat(variances, dim=1)
+    @property
+    def leading(self) -> Indexes:
+        """The processes of the gains and of the weightiest form of each constraint."""
+        rows = range(len(self.constraint))
+        best = [
+            max((r for r in rows if self.constraint[r] == c), key=self._weight)
+            for c in np.unique(self.constraint)
+        ]
+        return np.array(
+            [*range(self.gains), *(self.gains + r for r in best)], dtype=int
+        )
 
-    def joint(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior at ``b x q x d``: ``b x k x q`` and ``b x k x q x q``."""
-        pairs = [gp.joint(points) for gp in self.gps]
-        means, covariances = zip(*pairs, strict=True)
-        eye = _JITTER * torch.eye(points.shape[1], dtype=points.dtype)
-        return torch.cat(means, dim=1), torch.cat(covariances, dim=1) + eye
+    def _weight(self, row: int) -> float:
+        return float(self.log_weights[row])
 
-    def believing(self, points: Tensor) -> Surrogates:
-        """The same processes, had their means been measured at ``p x d``."""
-        gps = tuple(gp.believing(points) for gp in self.gps)
-        return Surrogates(gps, self.gains, self.zeros)
+    def predict(self, points: Floats) -> Prediction:
+        """Posterior means and standard deviations at ``b x e`` points."""
+        means, sds = [], []
+        for gp in self.gps:
+            _, cross, _ = gp.covariances(points)
+            known = cross @ gp.whiten.T
+            means.append(gp.mean + cross @ gp.weights)
+            sds.append(_root(gp, known))
+        return Prediction(np.stack(_filled(means), axis=-1), np.stack(sds, axis=-1))
 
-    def excess(self, means: Tensor) -> Tensor:
-        """How far means (``n x k``) lie on the wrong side of their zeros."""
-        signs = torch.ones_like(self.zeros)
+    def predict_and_slopes(self, points: Floats) -> tuple[Prediction, _Back]:
+        """`predict`, and how to bring slopes in the predictions back to the points."""
+        means, sds, parts = [], [], []
+        for gp in self.gps:
+            scaled, cross, slope = gp.covariances(points)
+            known = cross @ gp.whiten.T
+            means.append(gp.mean + cross @ gp.weights)
+            sds.append(_root(gp, known))
+            parts.append(_Part(gp, scaled, slope, known))
+        prediction = Prediction(np.stack(_filled(means), axis=-1), np.stack(sds, -1))
+        return prediction, _Back(tuple(parts), prediction.sds)
+
+    def excess(self, means: Floats) -> Floats:
+        """How far means, ``… x k``, lie on the wrong side of their zeros."""
+        signs = np.ones(len(self.zeros))
         signs[: self.gains] = -1.0
         return signs * (means - self.zeros)
 
+    def only(self, outcomes: Indexes) -> Surrogates:
+        """Some of the processes; gains come first and stay all."""
+        violations = outcomes[outcomes >= self.gains] - self.gains
+        return Surrogates(
+            tuple(self.gps[k] for k in outcomes),
+            self.gains,
+            self.zeros[outcomes],
+            self.constraint[violations],
+            np.zeros(len(violations)),
+        )
 
-class Conditional:
-    """The surrogates at single points, given their values at a baseline.
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    gp: Gp
+    scaled: Floats
+    slope: Floats
+    known: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """From slopes in means, ``b x s x k``, and sds, ``b x k``, to ``b x e``."""
+
+    parts: tuple[_Part, ...]
+    sds: Floats
+
+    def __call__(self, in_means: Floats, in_sds: Floats) -> Floats:
+        total = np.zeros_like(self.parts[0].scaled)
+        for k, part in enumerate(self.parts):
+            gp = part.gp
+            samples = gp.weights.shape[1]
+            by_mean = in_means[:, :, k]
+            if samples == 1:  # it was not imagined: one mean for all samples
+                by_mean = by_mean.sum(axis=1, keepdims=True)
+            pull = by_mean @ gp.weights.T
+            pull -= (in_sds[:, k] / self.sds[:, k])[:, None] * (part.known @ gp.whiten)
+            pull *= part.slope
+            moved = part.scaled * pull.sum(axis=1)[:, None] - pull @ gp.scaled
+            total -= moved * gp.inverse_lengthscales
+        return total
+
+
+def _root(gp: Gp, known: Floats) -> Floats:
+    variance = gp.scale - np.einsum("ij,ij->i", known, known)
+    return np.asarray(np.sqrt(np.maximum(variance, _SMALLEST_VARIANCE)))
+
+
+def _filled(means: list[Floats]) -> list[Floats]:
+    """Means of the same number of samples each, ``b x s``."""
+    samples = max(mean.shape[1] for mean in means)
+    return [np.broadcast_to(mean, (len(mean), samples)) for mean in means]
+
+
+def normals(count: int, samples: int, rng: np.random.Generator) -> Floats:
+    """Standard normal numbers of a scrambled Sobol sequence, ``count x samples``.
 
     Args:
-        surrogates: of all ``k`` outputs.
-        baseline: ``r x d``.
-
-    Raises:
-        LinAlgError: the baseline's covariance has no Cholesky factor.
+        count: dimensions, >= 1; beyond those that the sequence has, plain ones.
+        samples: a power of two.
+        rng: of the scrambling.
     """
-
-    def __init__(self, surrogates: Surrogates, baseline: Tensor) -> None:
-        self._surrogates, self._baseline = surrogates, baseline
-        means, covariances = surrogates.joint(baseline[None])
-        self._means = means[0]
-        self._projected = [gp.project(baseline)[1] for gp in surrogates.gps]
-        self._factor = torch.linalg.cholesky(covariances[0])
-
-    def whitened(self, samples: Tensor) -> Tensor:
-        """The standard normal samples behind samples at the baseline.
-
-        Args:
-            samples: ``s x r x k``.
-
-        Returns:
-            ``k x r x s``.
-        """
-        centred = samples.permute(2, 1, 0) - self._means[..., None]
-        return _solved(self._factor, centred)
-
-    def samples(self, points: Tensor, white: Tensor, own: Tensor) -> Tensor:
-        """Samples at points, each conditional on the baseline's samples alone.
-
-        Args:
-            points: ``n' x d``.
-            white: ``k x r x s``, of the baseline, by `whitened`.
-            own: ``s x k``, further standard normal samples.
-
-        Returns:
-            ``s x n' x k``.
-        """
-        gps = zip(self._surrogates.gps, self._projected, strict=True)
-        parts = [gp.beside(points, self._baseline, known) for gp, known in gps]
-        means, variances, cross = map(torch.cat, zip(*parts, strict=True))
-        rows = _solved(self._factor, cross.mT)
-        left = (variances - rows.square().sum(1)).clamp_min(_JITTER).sqrt()
-        samples = means[..., None] + rows.mT @ white + left[..., None] * own.mT[:, None]
-        return torch.as_tensor(samples.permute(2, 1, 0))
-
-
-def _solved(factor: Tensor, right: Tensor) -> Tensor:
-    """``x`` of ``factor x = right``, lower triangular."""
-    solution: Tensor = torch.linalg.solve_triangular(factor, right, upper=False)
-    return solution
+    if count > qmc.Sobol.MAXDIM:
+        return rng.standard_normal((count, samples))
+    engine = qmc.Sobol(count, scramble=True, rng=rng)
+    uniform = engine.random_base2(samples.bit_length() - 1)
+    smallest = np.finfo(float).eps
+    return np.asarray(ndtri(np.clip(uniform, smallest, 1 - smallest)).T)

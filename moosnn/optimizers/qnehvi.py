@@ -3,9 +3,9 @@
 Knows: in which order the pieces are used. Must not know: how a model is fitted, an
 acquisition function computed, a candidate found.
 
-1. The first proposals are Sobol points.
+1. The first proposals are the centre of the space and Sobol points.
 2. As long as no feasible trial dominates the reference: the point whose total violation
-   is expected to improve most (`feasibility_score`).
+   is expected to improve most (`Feasibility`).
 3. From then on: the point that is expected to add most hypervolume, noise, constraints
    and pending trials included (`improvement_score`).
 
@@ -14,46 +14,31 @@ Whatever goes wrong numerically is logged and answered with a Sobol point.
 
 from __future__ import annotations
 
-import logging
-
-import numpy as np
 import torch
-from torch import Tensor
 
-from moosnn.conditions import is_number
-from moosnn.errors import ConfigError, nearest, number_hint
+from moosnn.errors import ConfigError, nearest
 from moosnn.history import History
 from moosnn.optimizers.acquisition import (
-    NUMERICAL_ERRORS,
+    TORCH_ERRORS,
     improvement_score,
     quiet,
     set_kernel,
 )
-from moosnn.optimizers.base import (
-    Fresh,
-    choices_of,
-    encoded,
-    generator,
-    proposal,
-    require_whole,
-)
+from moosnn.optimizers.base import require_power_of_two, require_share, require_whole
 from moosnn.optimizers.feasibility import feasibility_score
-from moosnn.optimizers.fit_chain import FitChain, started
-from moosnn.optimizers.outcomes import blocks_of
-from moosnn.optimizers.posterior import Gp, Surrogates
+from moosnn.optimizers.fit_chain import FitChain
+from moosnn.optimizers.models import Answer, Question, proposals_of, surrogates_of
+from moosnn.optimizers.outcomes import features_of
+from moosnn.optimizers.posterior import Surrogates
 from moosnn.optimizers.search import Effort, Score, best_point
-from moosnn.optimizers.sobol import sobol_point
+from moosnn.optimizers.torch_posterior import TorchSurrogates
 from moosnn.pareto.front import front_of
-from moosnn.problem import Floats, Problem
-from moosnn.space import Value
+from moosnn.problem import Problem
 from moosnn.trial import Proposal, Trial
-
-_log = logging.getLogger(__name__)
 
 KERNELS = ("eager", "fused")
 
 _SMALLEST_DESIGN = 10
-_LEAST_VIOLATING = 5  # points that are varied while nothing is feasible
 
 
 class Qnehvi:
@@ -96,16 +81,12 @@ class Qnehvi:
             raise ConfigError(
                 f"optimizer.kernel: got {kernel!r}.{nearest(kernel, KERNELS)}"
             )
-        _require_power_of_two("mc_samples", mc_samples)
-        _require_power_of_two("raw_candidates", raw_candidates)
+        require_power_of_two("mc_samples", mc_samples)
+        require_power_of_two("raw_candidates", raw_candidates)
         require_whole("initial", 1 if initial is None else initial, 1)
         require_whole("restarts", restarts, 1)
         require_whole("iterations", iterations, 1)
-        if not (is_number(noise_share) and 0 < noise_share <= 1):
-            raise ConfigError(
-                "optimizer.noise_share: expected a number in (0, 1], got "
-                f"{noise_share!r}.{number_hint(noise_share)}"
-            )
+        require_share("noise_share", noise_share)
         self.initial = initial
         self.mc_samples = mc_samples
         self.effort = Effort(raw_candidates, restarts, iterations)
@@ -118,125 +99,54 @@ class Qnehvi:
     ) -> list[Proposal]:
         """The next points; see `Optimizer.propose`.
 
-        Origins: ``sobol`` (initial design, or nothing that a model could learn from:
-        nothing finished, or neither an objective nor a constraint measured and fewer
-        than 3 failures), ``feasibility``, ``qnehvi``, and ``fallback`` = a Sobol point
-        after numerical trouble, or because every candidate was known or inadmissible.
+        Origins: those of `proposals_of`, ``feasibility`` and ``qnehvi``.
         """
-        fresh = Fresh(problem, history)
-        proposals: list[Proposal] = []
-        for offset in range(count):
-            number = history.proposals + offset
-            params, origin = None, "sobol"
-            if number >= self._initial(problem) and history.done:
-                waiting = [dict(p.params) for p in proposals]
-                params, origin = self._modelled(
-                    problem, history, waiting, fresh, generator(seed, number)
-                )
-            if params is None:
-                params = sobol_point(problem.space, fresh, seed, number)
-            if params is None:
-                break
-            fresh.take(params)
-            proposals.append(proposal(history, offset, seed, params, origin))
-        return proposals
-
-    def _initial(self, problem: Problem) -> int:
-        if self.initial is not None:
-            return self.initial
-        return max(_SMALLEST_DESIGN, len(problem.space) // 2)
-
-    def _modelled(
-        self,
-        problem: Problem,
-        history: History,
-        waiting: list[dict[str, Value]],
-        fresh: Fresh,
-        rng: np.random.Generator,
-    ) -> tuple[dict[str, Value] | None, str]:
-        """A point from the models and its origin; no point = a Sobol point's origin."""
+        initial = self.initial or max(_SMALLEST_DESIGN, len(problem.space) // 2)
         set_kernel(self.kernel)
-        pending = [dict(t.proposal.params) for t in history.pending] + waiting
-        awaited = torch.as_tensor(encoded(problem, pending)) if pending else None
-        try:
-            with quiet():
-                surrogates = self._surrogates(problem, history)
-                if surrogates is None:
-                    return None, "sobol"
-                good = _good(problem, history.done)
-                if good:
-                    origin, bases = "qnehvi", encoded(problem, _points(good))
-                    score = self._improvement(
-                        problem, history, surrogates, awaited, rng
-                    )
-                else:
-                    origin = "feasibility"
-                    score, bases = _feasibility(problem, history, surrogates, awaited)
-                params = best_point(
-                    score, problem.space, bases, fresh, rng=rng, effort=self.effort
-                )
-        except NUMERICAL_ERRORS as error:
-            _log.warning("proposal %d: %s; a Sobol point", history.proposals, error)
-            params = None
-        return params, origin if params is not None else "fallback"
-
-    def _surrogates(self, problem: Problem, history: History) -> Surrogates | None:
-        """The models of whatever was measured; ``None`` = nothing was."""
-        fits = self._chain.fits(problem, history)
-        blocks, choices = blocks_of(problem, history), choices_of(problem.space)
-        pairs = [
-            (blocks.objectives, fits.objectives),
-            (blocks.constraints, fits.constraints),
-            (blocks.viability, fits.viability),
-        ]
-        known = [(block, fit) for block, fit in pairs if block is not None]
-        if not known:
-            return None
-        return Surrogates(
-            gps=tuple(
-                Gp(b, started(f, b, self.noise_share), choices) for b, f in known
-            ),
-            gains=0 if blocks.objectives is None else len(problem.objectives),
-            zeros=torch.as_tensor(np.concatenate([b.zero for b, _ in known])),
+        return proposals_of(
+            problem, history, count, seed, initial=initial, answer=self._answer
         )
 
-    def _improvement(
-        self,
-        problem: Problem,
-        history: History,
-        surrogates: Surrogates,
-        pending: Tensor | None,
-        rng: np.random.Generator,
-    ) -> Score:
-        observed = [t for t in history.done if problem.is_observed(t)]
-        points = torch.as_tensor(encoded(problem, _points(observed)))
-        seed = int(rng.integers(2**31))
-        return improvement_score(surrogates, points, pending, self.mc_samples, seed)
+    def _answer(self, question: Question) -> Answer:
+        surrogates = surrogates_of(question, self._chain)
+        if surrogates is None:
+            return None, "sobol"
+        good = _good(question)
+        try:
+            with quiet():
+                if good:
+                    score, origin = self._improvement(question, surrogates), "qnehvi"
+                    bases = question.cube.encoded([t.proposal.params for t in good])
+                else:
+                    score, bases = feasibility_score(question, surrogates)
+                    origin = "feasibility"
+                params = best_point(
+                    score,
+                    question.cube,
+                    bases,
+                    question.fresh,
+                    rng=question.rng,
+                    effort=self.effort,
+                )
+        except TORCH_ERRORS as error:
+            raise ArithmeticError(str(error)) from error
+        return params, origin
+
+    def _improvement(self, question: Question, surrogates: Surrogates) -> Score:
+        problem, awaited = question.problem, question.awaited
+        observed = [t for t in question.history.done if problem.is_observed(t)]
+        points = torch.as_tensor(features_of(observed, question.cube))
+        return improvement_score(
+            TorchSurrogates(surrogates),
+            points,
+            torch.as_tensor(awaited) if len(awaited) else None,
+            self.mc_samples,
+            int(question.rng.integers(2**31)),
+        )
 
 
-def _require_power_of_two(name: str, number: int) -> None:
-    require_whole(name, number, 2)
-    if number & (number - 1):
-        raise ConfigError(f"optimizer.{name}: expected a power of two, got {number}.")
-
-
-def _feasibility(
-    problem: Problem, history: History, surrogates: Surrogates, pending: Tensor | None
-) -> tuple[Score, Floats]:
-    """The score of the second stage, and the points that violate least."""
-    measured = encoded(problem, _points(history.done))
-    means, _ = surrogates.marginal(torch.as_tensor(measured))
-    totals = surrogates.excess(means).clamp_min(0.0).sum(-1).numpy()
-    nearest_rows = np.argsort(totals, kind="stable")[:_LEAST_VIOLATING]
-    score = feasibility_score(surrogates, torch.as_tensor(measured), pending)
-    return score, measured[nearest_rows]
-
-
-def _good(problem: Problem, done: list[Trial]) -> list[Trial]:
+def _good(question: Question) -> list[Trial]:
     """The front of the feasible trials that dominate the reference."""
-    front = front_of(problem, done).within(problem)
+    done = question.history.done
+    front = front_of(question.problem, done).within(question.problem)
     return [t for t in done if t.number in front]
-
-
-def _points(trials: list[Trial]) -> list[dict[str, Value]]:
-    return [dict(t.proposal.params) for t in trials]

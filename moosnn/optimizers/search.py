@@ -1,34 +1,41 @@
 """Where a score over a mixed space is largest.
 
-Knows: spaces and which points are fresh. Must not know: what the score means, trials,
-BoTorch.
+Knows: spaces and which points are fresh. Must not know: what the score means, trials.
 
-Candidates are always points of the space: a score is only ever compared at points that
-were decoded and encoded again, so that an integer is an integer and an inactive
-parameter is where every inactive parameter is.
+Candidates are always points of the space: a score is only ever compared at snapped
+points, where an integer is an integer and what does not exist is nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import torch
 from scipy.optimize import minimize
 from scipy.stats import qmc
-from torch import Tensor
 
-from moosnn.optimizers.base import Fresh, choices_of, point_key
+from moosnn.optimizers.base import Fresh
+from moosnn.optimizers.cube import Cube, Indexes
 from moosnn.problem import Floats, Mask
-from moosnn.space import Choice, Int, Params, Space, Value
+from moosnn.space import Choice, Int, Params, Value
 
-Score = Callable[[Tensor], Tensor]  # ``b x d`` in the unit cube -> ``b``; larger wins
-
-_CHUNK = 128  # points that are scored at once: keeps the memory of a score small
+_CHUNK = 512  # points that are scored at once: keeps the memory of a score small
 _SMALLEST_STEP, _LARGEST_STEP = 1e-3, 0.32  # of a perturbation, in the unit cube
 _NEIGHBOUR_ROUNDS = 3
 _APART = 0.02  # largest coordinate difference below which two starts are one
+
+
+class Score(Protocol):
+    """What is to be as large as possible, at points as the models see them."""
+
+    def values(self, points: Floats) -> Floats:
+        """The score at ``b x e`` features, ``b``."""
+        ...
+
+    def slopes(self, points: Floats) -> tuple[Floats, Floats]:
+        """The score at ``b x e`` features, ``b``, and its slopes, ``b x e``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +46,55 @@ class Effort:
         raw_candidates: how many points are scored first, a power of two.
         restarts: how many of them are improved by L-BFGS.
         iterations: of L-BFGS at most.
+        together: improve all of them in one run, which costs less a point and finds
+            less.
     """
 
     raw_candidates: int
     restarts: int
     iterations: int
+    together: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class _Pool:
-    """Fresh canonical points, each once, in the order in which they came."""
+    """Snapped points with their scores.
 
-    def __init__(self, space: Space, fresh: Fresh) -> None:
-        self._space, self._fresh = space, fresh
-        self._known: set[tuple[object, ...]] = set()
-        self.params: list[dict[str, Value]] = []
-        self.rows: list[list[float]] = []
+    Attributes:
+        points: ``n x d``.
+        active: ``n x d``.
+        scores: ``n``.
+    """
 
-    def add(self, points: Iterable[Iterable[float]]) -> None:
-        for point in points:
-            params = self._space.decode(list(point))
-            key = point_key(params)
-            if key not in self._known and self._fresh(params):
-                self.params.append(params)
-                self.rows.append(_coordinates(self._space, params))
-            self._known.add(key)
+    points: Floats
+    active: Mask
+    scores: Floats
 
-    def points(self, first: int = 0) -> Floats:
-        """The coordinates from one row on, ``n x d``."""
-        return np.array(self.rows[first:]).reshape(-1, len(self._space))
+    @classmethod
+    def of(cls, score: Score, cube: Cube, points: Floats) -> _Pool:
+        snapped, active = cube.snapped(points)
+        found = np.full(len(snapped), -np.inf)
+        for first in range(0, len(snapped), _CHUNK):
+            rows = slice(first, first + _CHUNK)
+            found[rows] = score.values(cube.features(snapped[rows], active[rows]))
+        return cls(snapped, active, np.where(np.isnan(found), -np.inf, found))
+
+    def joined(self, other: _Pool) -> _Pool:
+        return _Pool(
+            np.vstack([self.points, other.points]),
+            np.vstack([self.active, other.active]),
+            np.concatenate([self.scores, other.scores]),
+        )
+
+    @property
+    def order(self) -> Indexes:
+        """The rows, the largest score first."""
+        return np.argsort(-self.scores, kind="stable")
 
 
 def best_point(
     score: Score,
-    space: Space,
+    cube: Cube,
     bases: Floats,
     fresh: Fresh,
     *,
@@ -85,8 +108,8 @@ def best_point(
     compared with its neighbours in the discrete coordinates.
 
     Args:
-        score: ``b x d`` -> ``b``, differentiable in the numeric coordinates.
-        space: what may be tried.
+        score: differentiable in the numeric features.
+        cube: of the space.
         bases: ``n x d``, good points to vary; may be empty.
         fresh: which points may be proposed.
         rng: of the candidates.
@@ -95,64 +118,66 @@ def best_point(
     Returns:
         A canonical point, or ``None`` if no candidate was fresh.
     """
-    pool = _Pool(space, fresh)
-    pool.add(_raw(space, bases, rng, effort.raw_candidates))
-    if not pool.params:
+    pool = _Pool.of(score, cube, _raw(cube, bases, rng, effort.raw_candidates))
+    starts = _spread_starts(pool, cube, fresh, effort.restarts)
+    if not starts:
         return None
-    scores = _scored(score, pool.points())
-    starts = _spread_starts(pool.points(), scores, effort.restarts)
-    free = np.array([_movable(space, pool.params[i]) for i in starts])
-    if free.any():
-        improved = _improved(score, pool.points()[starts], free, effort.iterations)
-        scores = _extended(score, pool, scores, improved)
-    for _ in range(_NEIGHBOUR_ROUNDS):
-        best = int(np.argmax(scores))
-        scores = _extended(score, pool, scores, _neighbours(space, pool.params[best]))
-        if int(np.argmax(scores)) == best:
+    climbed = _climbed(score, cube, pool, starts, effort)
+    pool = pool.joined(_Pool.of(score, cube, climbed))
+    best = _first_fresh(pool, cube, fresh)
+    for _ in range(_NEIGHBOUR_ROUNDS if cube.discrete else 0):
+        assert best is not None, "the starts are fresh"
+        neighbours = _neighbours(cube, cube.decoded(pool.points[best]))
+        pool = pool.joined(_Pool.of(score, cube, neighbours))
+        before, best = best, _first_fresh(pool, cube, fresh)
+        if best == before:
             break
-    return pool.params[int(np.argmax(scores))]
+    return None if best is None else cube.decoded(pool.points[best])
 
 
-def _extended(
-    score: Score, pool: _Pool, scores: Floats, points: Iterable[Iterable[float]]
-) -> Floats:
-    """Add points to the pool and their scores to the scores."""
-    pool.add(points)
-    return np.concatenate([scores, _scored(score, pool.points(len(scores)))])
+def _first_fresh(pool: _Pool, cube: Cube, fresh: Fresh) -> int | None:
+    """The row of the largest score among the fresh points."""
+    for row in pool.order:
+        if fresh(cube.decoded(pool.points[row])):
+            return int(row)
+    return None
 
 
-def _scored(score: Score, points: Floats) -> Floats:
-    """The scores of ``n x d`` points; what is not a number is the worst."""
-    found = np.full(len(points), -np.inf)
-    with torch.no_grad():
-        for first in range(0, len(points), _CHUNK):
-            chunk = torch.as_tensor(points[first : first + _CHUNK])
-            found[first : first + _CHUNK] = score(chunk).numpy()
-    return np.where(np.isnan(found), -np.inf, found)
-
-
-def _raw(space: Space, bases: Floats, rng: np.random.Generator, count: int) -> Floats:
-    """Half Sobol points; the rest perturbs, jumps from and mixes the bases."""
-    dim = len(space)
-    varied = count // 2 if len(bases) else 0
-    engine = qmc.Sobol(dim, scramble=True, rng=rng)
-    points = engine.random_base2(int(count - varied).bit_length() - 1)
-    if not varied:
-        return np.asarray(points, dtype=float)
-    active = np.array([_active(space, space.decode(list(base))) for base in bases])
-    one, two = (_genes(bases, active, varied, rng) for _ in range(2))
-    low, high = np.log(_SMALLEST_STEP), np.log(_LARGEST_STEP)
-    steps = np.exp(rng.uniform(low, high, (varied, 1))) * rng.standard_normal(one.shape)
-    touched = rng.random(one.shape) < rng.random((varied, 1))
-    perturbed = np.clip(one + np.where(touched, steps, 0.0), 0.0, 1.0)
-    jumping = rng.random(one.shape) < 1.5 / dim
-    jumping[np.arange(varied), rng.integers(dim, size=varied)] = True
-    jumped = np.where(jumping, rng.random(one.shape), one)
+def _raw(cube: Cube, bases: Floats, rng: np.random.Generator, count: int) -> Floats:
+    """As many Sobol points, and variations of the bases: steps, jumps, mixtures."""
+    engine = qmc.Sobol(cube.dim, scramble=True, rng=rng)
+    points = np.asarray(engine.random_base2(count.bit_length() - 1), dtype=float)
+    if not len(bases):
+        return points
+    active = cube.active(bases)
+    stepped = _stepped(_genes(bases, active, count // 2, rng), rng)
+    jumped = _jumped(_genes(bases, active, count // 2, rng), rng)
+    one, two = (_genes(bases, active, count // 4, rng) for _ in range(2))
     mixed = np.where(rng.random(one.shape) < 0.5, one, two)
-    kind = np.arange(varied)[:, None] % 5  # two perturbed, two jumps, one mixed
-    return np.vstack(
-        [points, np.select([kind < 2, kind < 4], [perturbed, jumped], mixed)]
+    return np.vstack([points, stepped, jumped, mixed])
+
+
+def _stepped(points: Floats, rng: np.random.Generator) -> Floats:
+    """Gaussian steps of all sizes in some coordinates, one at least."""
+    count, dim = points.shape
+    low, high = np.log(_SMALLEST_STEP), np.log(_LARGEST_STEP)
+    steps = np.exp(rng.uniform(low, high, (count, 1))) * rng.standard_normal(
+        (count, dim)
     )
+    share = np.maximum(min(1.0, 3.0 / dim), rng.random((count, 1)) ** 2)
+    touched = rng.random((count, dim)) < share
+    touched[np.arange(count), rng.integers(dim, size=count)] = True
+    return np.clip(points + np.where(touched, steps, 0.0), 0.0, 1.0)
+
+
+def _jumped(points: Floats, rng: np.random.Generator) -> Floats:
+    """One coordinate or two anywhere else."""
+    count, dim = points.shape
+    rows, moved = np.arange(count), points.copy()
+    moved[rows, rng.integers(dim, size=count)] = rng.random(count)
+    twice = rows[rng.random(count) < 0.5]
+    moved[twice, rng.integers(dim, size=len(twice))] = rng.random(len(twice))
+    return moved
 
 
 def _genes(bases: Floats, active: Mask, count: int, rng: np.random.Generator) -> Floats:
@@ -161,61 +186,65 @@ def _genes(bases: Floats, active: Mask, count: int, rng: np.random.Generator) ->
     return np.where(active[rows], bases[rows], rng.random((count, bases.shape[1])))
 
 
-def _coordinates(space: Space, params: Params) -> list[float]:
-    """As `Space.encode`, of a point that is known to be canonical."""
-    return [p.encode(params[name]) for name, p in space.parameters.items()]
-
-
-def _active(space: Space, params: Params) -> list[bool]:
-    names = space.active(params)
-    return [name in names for name in space]
-
-
-def _movable(space: Space, params: Params) -> Mask:
-    """The coordinates that L-BFGS may move: active and numeric."""
-    return np.array(_active(space, params)) & ~choices_of(space)
-
-
-def _spread_starts(points: Floats, scores: Floats, count: int) -> list[int]:
-    """The rows of the largest scores that are not one and the same optimum."""
+def _spread_starts(pool: _Pool, cube: Cube, fresh: Fresh, count: int) -> list[int]:
+    """The rows of the largest scores that are fresh and lie apart."""
     starts: list[int] = []
-    for row in np.argsort(-scores, kind="stable"):
-        apart = np.abs(points[starts] - points[row]).max(axis=1) > _APART
-        if apart.all():
+    for row in pool.order:
+        apart = np.abs(pool.points[starts] - pool.points[row]).max(axis=1) > _APART
+        if apart.all() and fresh(cube.decoded(pool.points[row])):
             starts.append(int(row))
         if len(starts) == count:
             break
     return starts
 
 
-def _improved(score: Score, starts: Floats, free: Mask, iterations: int) -> Floats:
-    """Starts moved uphill together in their free coordinates, ``s x d``."""
+def _climbed(
+    score: Score, cube: Cube, pool: _Pool, starts: list[int], effort: Effort
+) -> Floats:
+    """Starts moved uphill in the numeric coordinates that exist there, ``s x d``."""
+    groups = [starts] if effort.together else [[start] for start in starts]
+    moved = []
+    for rows in groups:
+        points, active = pool.points[rows].copy(), pool.active[rows]
+        free = active & ~cube.choices
+        if free.any():
+            ascent = _Ascent(score, cube, points, active, free)
+            found = minimize(
+                ascent,
+                points[free],
+                jac=True,
+                bounds=[(0.0, 1.0)] * int(free.sum()),
+                method="L-BFGS-B",
+                options={"maxiter": effort.iterations},
+            )
+            if np.isfinite(found.x).all():
+                points[free] = np.clip(found.x, 0.0, 1.0)
+        moved.append(points)
+    return np.vstack(moved)
 
-    def objective(flat: Floats) -> tuple[float, Floats]:
-        points = torch.as_tensor(starts).clone()
-        points[torch.as_tensor(free)] = torch.as_tensor(flat)
-        points.requires_grad_(True)
-        total = -score(points).sum()
-        (gradient,) = torch.autograd.grad(total, points)
-        return float(total.detach()), gradient.numpy()[free]
 
-    found = minimize(
-        objective,
-        starts[free],
-        jac=True,
-        bounds=[(0.0, 1.0)] * int(free.sum()),
-        method="L-BFGS-B",
-        options={"maxiter": iterations},
-    )
-    moved = starts.copy()
-    if np.isfinite(found.x).all():
-        moved[free] = found.x
-    return moved
+@dataclass(frozen=True, slots=True)
+class _Ascent:
+    """Minus the summed score of some points as a function of their free coordinates."""
+
+    score: Score
+    cube: Cube
+    points: Floats
+    active: Mask
+    free: Mask
+
+    def __call__(self, flat: Floats) -> tuple[float, Floats]:
+        points = self.points.copy()
+        points[self.free] = flat
+        features = self.cube.features(points, self.active)
+        values, slopes = self.score.slopes(features)
+        slopes = self.cube.slopes(points, self.active, slopes)
+        return -float(values.sum()), -slopes[self.free]
 
 
-def _neighbours(space: Space, params: Params) -> list[list[float]]:
+def _neighbours(cube: Cube, params: Params) -> Floats:
     """The points that differ in one discrete coordinate, by one step or option."""
-    found: list[list[float]] = []
+    space, found = cube.space, []
     for name in space.active(params):
         parameter, value = space.parameters[name], params[name]
         others: list[Value] = []
@@ -225,4 +254,4 @@ def _neighbours(space: Space, params: Params) -> list[list[float]]:
             steps = (int(value) - parameter.step, int(value) + parameter.step)
             others = [v for v in steps if parameter.low <= v <= parameter.high]
         found += [space.encode({**params, name: other}) for other in others]
-    return found
+    return np.array(found, dtype=float).reshape(len(found), cube.dim)

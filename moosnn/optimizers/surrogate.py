@@ -1,175 +1,201 @@
-"""Gaussian processes of what a history measured.
+"""Which hyperparameters a Gaussian process of some outcome has.
 
-Knows: standardised outcomes, kernels and their hyperparameters. Must not know: trials,
-acquisition functions, how a candidate is searched, BoTorch.
+Knows: standardised outcomes, the kernel and its hyperparameters. Must not know:
+trials, acquisition functions, how a candidate is searched; torch.
 
-The kernel is Matern-5/2 with one lengthscale a coordinate, times a Hamming kernel
-``exp(-sum_j [x_j != x'_j] / l_j)`` over the choices. Hyperparameters maximise the
-posterior density: a lengthscale is log-normal around a value that grows with the root
-of the dimension [Hvarfner2024]_, and the noise around a share of the outcome's variance
-that the caller knows. With some twenty parameters and a few dozen trials the likelihood
-alone explains a training's chance by short lengthscales: over 300 random digits
-networks, the log-loss of P(silent) after 60 trials was 0.47 with a prior around 0.0003,
-and 0.37 with one around 0.1.
+The kernel is Matern-5/2 over the features of `Cube` with one lengthscale a parameter,
+times a scale. Hyperparameters maximise the posterior density: a lengthscale is
+log-normal around a value that grows with the root of the number of parameters
+[Hvarfner2024]_, the scale log-normal around 1, the noise log-normal around a share of
+the outcome's variance that the caller knows. With some twenty parameters and a few
+dozen trials the likelihood alone explains a training's chance by short lengthscales:
+over 300 random digits networks, the log-loss of P(silent) after 60 trials was 0.47 with
+a prior around 0.0003, and 0.37 with one around 0.1. The constant mean is profiled out
+(generalised least squares).
+
+One likelihood of ``n`` points costs a Cholesky factor, an inverse and two products with
+the features; its gradient, in closed form, is for nothing ([Rasmussen2006]_, eq. 5.9).
 
 .. [Hvarfner2024] C. Hvarfner, E. O. Hellsten, L. Nardi. Vanilla Bayesian Optimization
    Performs Great in High Dimensions. ICML 2024.
+.. [Rasmussen2006] C. E. Rasmussen, C. K. I. Williams. Gaussian Processes for Machine
+   Learning. MIT Press, 2006.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
+from scipy.linalg import lapack
 from scipy.optimize import minimize
-from torch import Tensor
-from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from moosnn.optimizers.cube import Indexes
 from moosnn.optimizers.outcomes import Block
-from moosnn.problem import Floats, Mask
+from moosnn.problem import Floats
 
-_log = logging.getLogger(__name__)
+NOISE_FLOOR = 1e-6  # of the variance; keeps Cholesky factors finite
 
-_ITERATIONS = 30  # of L-BFGS a fit
+_FIT_ROWS = 256  # hyperparameters need no more; a fit costs the third power of them
+_ITERATIONS = 40  # of L-BFGS a fit
 _LOG_LENGTHSCALE_SD = math.sqrt(3.0)  # as [Hvarfner2024]
-_LOG_NOISE_SD = 1.0
-_LOG_LENGTHSCALE_BOX = (math.log(0.02), math.log(200.0))
-_LOG_NOISE_BOX = (math.log(1e-6), 1.0)  # the floor keeps Cholesky factors finite
-_TINY = 1e-15  # squared distance below which the Matern kernel has no slope
+_LOG_NOISE_SD = 2.0
+_LOG_SCALE_SD = 1.0
+_LOG_LENGTHSCALE_BOX = (math.log(0.01), math.log(300.0))
+_LOG_NOISE_BOX = (math.log(1e-9), 1.0)
+_LOG_SCALE_BOX = (-4.0, 6.0)
+_IMPOSSIBLE = 1e10  # minus the log density where the covariance has no factor
 
 
 @dataclass(frozen=True, slots=True)
 class Hyper:
-    """The hyperparameters of ``k`` independent processes.
+    """The hyperparameters of one process.
 
     Attributes:
-        log_lengthscales: ``k x d``.
-        log_noises: ``k``, of the noise's variance.
+        log_lengthscales: one a parameter, ``d``.
+        log_noise: of the noise's variance.
+        log_scale: of the process's variance.
+        evidence: the log posterior density at them, up to a constant that all forms of
+            one outcome share.
     """
 
     log_lengthscales: Floats
-    log_noises: Floats
-
-    @classmethod
-    def default(cls, outputs: int, dim: int, noise_share: float) -> Hyper:
-        """Where a fit without a predecessor starts: shorter than the prior's median."""
-        lengthscale = _log_lengthscale_mean(dim) - 1.0
-        log_noise = math.log(noise_share)
-        return cls(np.full((outputs, dim), lengthscale), np.full(outputs, log_noise))
+    log_noise: float
+    log_scale: float
+    evidence: float = 0.0
 
 
-def _log_lengthscale_mean(dim: int) -> float:
-    return math.sqrt(2.0) + 0.5 * math.log(dim)
+def default_hyper(parameters: int, noise_share: float) -> Hyper:
+    """Where a fit without a predecessor starts: shorter than the prior's median."""
+    lengthscale = _log_lengthscale_mean(parameters) - 1.0
+    return Hyper(np.full(parameters, lengthscale), math.log(noise_share), 0.0)
 
 
-def kernel(one: Tensor, two: Tensor, lengthscales: Tensor, choices: Tensor) -> Tensor:
-    """Matern-5/2 over the numeric coordinates times Hamming over the choices.
+def _log_lengthscale_mean(parameters: int) -> float:
+    return math.sqrt(2.0) + 0.5 * math.log(parameters)
+
+
+def matern(square: Floats) -> tuple[Floats, Floats]:
+    """The Matern-5/2 correlation, and minus twice its slope in the squared distance.
 
     Args:
-        one: ``… x n x d``.
-        two: ``… x m x d``.
-        lengthscales: ``… x 1 x d``.
-        choices: the mask of the choices, ``d``.
+        square: squared scaled distances, any shape.
 
     Returns:
-        ``… x n x m`` in [0, 1].
+        Two arrays of its shape: ``k`` and ``g`` with ``dk/dz = -g (z - z')``.
     """
-    numeric = ~choices
-    scales = lengthscales[..., numeric]
-    a, b = one[..., numeric] / scales, two[..., numeric] / scales
-    square = (a * a).sum(-1)[..., :, None] + (b * b).sum(-1)[..., None, :]
-    distance = (5.0 * (square - 2.0 * a @ b.mT).clamp_min(_TINY)).sqrt()
-    matern = (1.0 + distance + distance**2 / 3.0) * (-distance).exp()
-    if bool(choices.any()):
-        differ = one[..., :, None, choices] != two[..., None, :, choices]
-        weights = 1.0 / lengthscales[..., None, choices]
-        matern = matern * (-(differ * weights).sum(-1)).exp()
-    return torch.as_tensor(matern)
+    root = np.sqrt(5.0 * square)
+    decay = np.exp(-root)
+    slope = (5.0 / 3.0) * (1.0 + root) * decay
+    return decay + root * decay + (square * 5.0 / 3.0) * decay, slope
 
 
-def fit(block: Block, choices: Mask, start: Hyper, noise_share: float) -> Hyper:
-    """The most probable hyperparameters near a start.
+def squared_distances(one: Floats, two: Floats) -> Floats:
+    """Squared distances of ``n x e`` and ``m x e`` points, ``n x m``."""
+    squares = (one * one).sum(-1)[:, None] + (two * two).sum(-1)[None]
+    return np.asarray(np.maximum(squares - 2.0 * one @ two.T, 0.0))
+
+
+def fit(
+    block: Block,
+    column: int,
+    parameter_of: Indexes,
+    starts: list[Hyper],
+    noise_share: float,
+) -> Hyper:
+    """The most probable hyperparameters of one column near some starts.
 
     Args:
-        block: ``n`` points, ``k`` outcomes.
-        choices: the mask of the choices, ``d``.
-        start: of ``k`` processes.
-        noise_share: what share of an outcome's variance its noise is expected to be,
+        block: ``n`` points; of more than 256, as many evenly spread ones are used.
+        column: of the block.
+        parameter_of: the parameter of each feature, ``e``.
+        starts: at least one.
+        noise_share: what share of the outcome's variance its noise is expected to be,
             > 0: the median of the prior.
 
     Returns:
-        Those after at most 30 L-BFGS steps; ``start`` itself if a step failed
-        numerically.
+        The best of those after at most 40 L-BFGS steps from each start.
     """
-    outputs, dim = start.log_lengthscales.shape
-    points, values = torch.as_tensor(block.points), torch.as_tensor(block.values).mT
-    mask = torch.as_tensor(choices)
-
-    def objective(flat: Floats) -> tuple[float, Floats]:
-        theta = torch.tensor(flat.reshape(outputs, dim + 1), requires_grad=True)
-        likelihood = _negative_log_likelihood(theta, points, values, mask)
-        loss = likelihood + _negative_log_prior(theta, noise_share)
-        (gradient,) = torch.autograd.grad(loss, theta)
-        return float(loss.detach()), gradient.numpy().ravel()
-
-    theta = np.hstack([start.log_lengthscales, start.log_noises[:, None]])
-    boxes = ([_LOG_LENGTHSCALE_BOX] * dim + [_LOG_NOISE_BOX]) * outputs
-    try:
-        found = minimize(
-            objective,
-            theta.ravel(),
-            jac=True,
-            bounds=boxes,
-            method="L-BFGS-B",
-            options={"maxiter": _ITERATIONS},
-        )
-    except LinAlgError as error:
-        _log.warning("a fit to %d trials failed: %s", len(block.points), error)
-        return start
-    best = found.x.reshape(outputs, dim + 1)
-    if not np.isfinite(best).all():
-        _log.warning("a fit to %d trials left the finite numbers", len(block.points))
-        return start
-    return Hyper(best[:, :-1], best[:, -1])
-
-
-def _negative_log_likelihood(
-    theta: Tensor, points: Tensor, values: Tensor, choices: Tensor
-) -> Tensor:
-    """Minus the log marginal likelihood of ``k x (d + 1)`` log hyperparameters, summed.
-
-    The constant mean is profiled out (generalised least squares).
-    """
-    lengthscales, noises = theta[:, None, :-1].exp(), theta[:, -1].exp()
-    covariance = kernel(points, points, lengthscales, choices)
-    covariance = covariance + torch.diag_embed(noises[:, None].expand(-1, len(points)))
-    factor = torch.linalg.cholesky(covariance)
-    residual = values - constant_means(factor, values)[:, None]
-    white = torch.linalg.solve_triangular(factor, residual[..., None], upper=False)
-    determinant = factor.diagonal(dim1=-2, dim2=-1).log().sum()
-    return torch.as_tensor(0.5 * white.square().sum() + determinant)
-
-
-def _negative_log_prior(theta: Tensor, noise_share: float) -> Tensor:
-    """Minus the log prior density of ``k x (d + 1)`` log hyperparameters, summed."""
-    centre = _log_lengthscale_mean(theta.shape[-1] - 1)
-    prior = (((theta[:, :-1] - centre) / _LOG_LENGTHSCALE_SD) ** 2).sum()
-    prior = (
-        prior + (((theta[:, -1] - math.log(noise_share)) / _LOG_NOISE_SD) ** 2).sum()
+    rows = np.unique(
+        np.linspace(0, len(block.points) - 1, _FIT_ROWS).round().astype(int)
     )
-    # The density of the lengthscale itself, not of its logarithm: shorter ones, with
-    # which the search explores more. As BoTorch has it, too.
-    jacobian = theta[:, :-1].sum()
-    return torch.as_tensor(0.5 * prior + jacobian)
+    density = _Density(block, column, rows, parameter_of, noise_share)
+    found = [_climbed(density, start) for start in starts]
+    best = max(found, key=lambda hyper: hyper.evidence)
+    stretch = float(block.log_stretch[rows, column].sum())
+    return replace(best, evidence=best.evidence + stretch)
 
 
-def constant_means(factor: Tensor, values: Tensor) -> Tensor:
-    """The generalised least squares means, ``k x n x n`` and ``k x n`` -> ``k``."""
-    ones = torch.ones_like(values)
-    both = torch.stack([ones, values], dim=-1)
-    white = torch.linalg.solve_triangular(factor, both, upper=False)
-    products: Tensor = (white[..., 0] * white[..., 1]).sum(-1)
-    return torch.as_tensor(products / white[..., 0].square().sum(-1))
+def _climbed(density: _Density, start: Hyper) -> Hyper:
+    parameters = len(start.log_lengthscales)
+    theta = np.array([*start.log_lengthscales, start.log_noise, start.log_scale])
+    boxes = [_LOG_LENGTHSCALE_BOX] * parameters + [_LOG_NOISE_BOX, _LOG_SCALE_BOX]
+    low, high = np.array(boxes).T
+    found = minimize(
+        density,
+        np.clip(theta, low, high),
+        jac=True,
+        bounds=boxes,
+        method="L-BFGS-B",
+        options={"maxiter": _ITERATIONS},
+    )
+    best = found.x
+    return Hyper(best[:-2], float(best[-2]), float(best[-1]), -float(found.fun))
+
+
+class _Density:
+    """Minus the log posterior density of one column's hyperparameters."""
+
+    def __init__(
+        self,
+        block: Block,
+        column: int,
+        rows: Indexes,
+        parameter_of: Indexes,
+        noise_share: float,
+    ) -> None:
+        self._points = block.points[rows]
+        self._values = block.values[rows, column]
+        self._variances = block.variances[rows, column]
+        self._parameter_of = parameter_of
+        self._log_noise = math.log(noise_share)
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        """The value at ``d`` log lengthscales, log noise, log scale; its gradient."""
+        likelihood, slopes = self._likelihood(theta)
+        prior, prior_slopes = self._prior(theta)
+        return likelihood + prior, slopes + prior_slopes
+
+    def _likelihood(self, theta: Floats) -> tuple[float, Floats]:
+        noise, scale = math.exp(theta[-2]), math.exp(theta[-1])
+        size = len(self._values)
+        scaled = self._points * np.exp(-theta[:-2])[self._parameter_of]
+        correlation, slope = matern(squared_distances(scaled, scaled))
+        covariance = scale * correlation
+        covariance.flat[:: size + 1] += noise + NOISE_FLOOR + self._variances
+        factor, failed = lapack.dpotrf(covariance, lower=1, clean=1, overwrite_a=1)
+        if failed:
+            return _IMPOSSIBLE, np.zeros_like(theta)
+        inverse, _ = lapack.dpotri(factor, lower=1)
+        inverse += np.tril(inverse, -1).T
+        ones = inverse.sum(axis=1)
+        residual = self._values - (ones @ self._values) / ones.sum()
+        weights = inverse @ residual
+        value = 0.5 * residual @ weights + np.log(factor.diagonal()).sum()
+        outer = inverse - np.outer(weights, weights)
+        slopes = np.empty_like(theta)
+        pull = outer * (scale * slope)
+        moved = pull.sum(axis=1) @ (scaled * scaled) - (scaled * (pull @ scaled)).sum(0)
+        slopes[:-2] = np.bincount(self._parameter_of, moved, minlength=len(theta) - 2)
+        slopes[-2] = 0.5 * np.trace(outer) * noise
+        slopes[-1] = 0.5 * scale * (outer * correlation).sum()
+        return float(value), slopes
+
+    def _prior(self, theta: Floats) -> tuple[float, Floats]:
+        centre = np.full_like(theta, _log_lengthscale_mean(len(theta) - 2))
+        spread = np.full_like(theta, _LOG_LENGTHSCALE_SD)
+        centre[-2:] = self._log_noise, 0.0
+        spread[-2:] = _LOG_NOISE_SD, _LOG_SCALE_SD
+        deviations = (theta - centre) / spread
+        return 0.5 * float(deviations @ deviations), deviations / spread

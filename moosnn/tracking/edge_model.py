@@ -1,37 +1,50 @@
 """The probability of lying beyond the edge, from a study's trials.
 
 Knows: the optimizers' Gaussian processes, which trials they learn from. Must not know:
-what is drawn or printed. Imports torch.
+what is drawn or printed. Imports scipy.
 
 One process a constraint, fitted to the violations of every DONE trial, the silent and
-stopped ones included. The probability is that of *a training*: the noise of its seed is
-part of it, so at the edge of a noisy constraint it rises more slowly.
+stopped ones included, in the form (plain or bilogarithmic) that explains them better.
+The probability is that of *a training*: the noise of its seed is part of it, so at the
+edge of a noisy constraint it rises more slowly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from moosnn.history import History
-from moosnn.optimizers.base import choices_of
+from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import Block, blocks_of
 from moosnn.optimizers.posterior import Gp
-from moosnn.optimizers.surrogate import Hyper, constant_means, fit, kernel
+from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
 from moosnn.pareto.edge import LEVEL, violation_probability
-from moosnn.problem import Constraint, Floats, Mask, Problem
+from moosnn.problem import Constraint, Floats, Problem
 from moosnn.tracking.edge import Trust
 
 _NOISE_SHARE = 0.1  # of the variance, expected: trainings are noisy (see surrogate)
-_FITS = 2  # of 30 steps, the second begins where the first ended
-# An L-BFGS step costs n**3: some 10 ms for 300 trials, 0.3 s for 1,000.
-_FITTED = 300
 _CONDITIONED = 1500
 _CHUNK = 4096  # points that are predicted at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    """The process of one constraint, with its data.
+
+    Attributes:
+        gp: conditioned on the values.
+        zero: where the constraint's bound lies.
+        values: ``n``.
+        noise: the variance of a training around the process.
+    """
+
+    gp: Gp
+    zero: float
+    values: Floats
+    noise: float
 
 
 class EdgeModel:
@@ -42,20 +55,15 @@ class EdgeModel:
         history: with at least one DONE trial.
         constraints: of the problem, one or more: those whose edge it is.
 
-    It learns from 1,500 trials at most, spread evenly over the study, and fits its
-    kernels to 300 of them at most.
+    It learns from 1,500 trials at most, spread evenly over the study.
     """
 
     def __init__(
         self, problem: Problem, history: History, constraints: Sequence[Constraint]
     ) -> None:
-        block = _constraints_block(problem, history, constraints)
-        choices = choices_of(problem.space)
-        hyper = _fitted(_thinned(block, _FITTED), choices)
-        self._block = _thinned(block, _CONDITIONED)
-        self._hyper, self._choices = hyper, choices
-        self._gp = Gp(self._block, hyper, choices)
-        self._noises = np.exp(hyper.log_noises)
+        self._cube = Cube(problem.space)
+        block = _constraints_block(problem, history, constraints, self._cube)
+        self._violations = _violations(block, self._cube)
 
     def probability(self, points: Floats) -> Floats:
         """How likely a training at each of some points lies beyond the edge.
@@ -71,9 +79,14 @@ class EdgeModel:
         return np.concatenate([np.zeros(0), *parts])
 
     def _probability(self, points: Floats) -> Floats:
-        means, variances = self._gp.marginal(torch.as_tensor(points))
-        sds = np.sqrt(variances.numpy() + self._noises)
-        return violation_probability(means.numpy() - self._block.zero, sds)
+        snapped, active = self._cube.snapped(points)
+        features = self._cube.features(snapped, active)
+        excess, sds = [], []
+        for one in self._violations:
+            means, variances = one.gp.marginal(features)
+            excess.append(means - one.zero)
+            sds.append(np.sqrt(variances + one.noise))
+        return violation_probability(np.stack(excess, 1), np.stack(sds, 1))
 
     def trust(self) -> Trust:
         """How many of its trials lie where it expects them, each left out.
@@ -83,7 +96,8 @@ class EdgeModel:
         the mean have seen it.
         """
         expected = self.left_out() >= LEVEL
-        beyond = (self._block.values > self._block.zero).any(axis=1)
+        each = [one.values > one.zero for one in self._violations]
+        beyond = np.any(each, axis=0)
         return Trust(
             beyond=int(beyond.sum()),
             beyond_found=int((beyond & expected).sum()),
@@ -93,50 +107,50 @@ class EdgeModel:
 
     def left_out(self) -> Floats:
         """The probability of each trial, had its outcome not been measured, ``n``."""
-        values = torch.as_tensor(self._block.values).mT
-        precision, weights = self._inverse(values)
-        variances = 1.0 / precision.diagonal(dim1=-2, dim2=-1)
-        means = (values - weights * variances).mT.numpy()
-        return violation_probability(
-            means - self._block.zero, variances.sqrt().mT.numpy()
-        )
-
-    def _inverse(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The inverse covariance of the outcomes, and it times their residuals."""
-        points = torch.as_tensor(self._block.points)
-        lengthscales = torch.as_tensor(self._hyper.log_lengthscales)[:, None].exp()
-        covariance = kernel(
-            points, points, lengthscales, torch.as_tensor(self._choices)
-        )
-        noises = torch.as_tensor(self._noises)[:, None].expand_as(values)
-        factor = torch.linalg.cholesky(covariance + torch.diag_embed(noises))
-        precision = torch.cholesky_inverse(factor)
-        residual = values - constant_means(factor, values)[:, None]
-        return precision, (precision @ residual[..., None])[..., 0]
+        excess, sds = [], []
+        for one in self._violations:
+            variances = 1.0 / (one.gp.whiten**2).sum(axis=0)  # of K's inverse
+            means = one.values - one.gp.weights[:, 0] * variances
+            excess.append(means - one.zero)
+            sds.append(np.sqrt(variances))
+        return violation_probability(np.stack(excess, 1), np.stack(sds, 1))
 
 
 def _constraints_block(
-    problem: Problem, history: History, constraints: Sequence[Constraint]
+    problem: Problem, history: History, constraints: Sequence[Constraint], cube: Cube
 ) -> Block:
-    """The violations of some constraints, standardised."""
+    """The violations of some constraints, standardised, 1,500 rows at most."""
     only = replace(problem, constraints=tuple(constraints))
-    block = blocks_of(only, history).constraints
+    block = blocks_of(only, history, cube).constraints
     assert block is not None, "a constraint and a DONE trial"
-    return block
+    last = len(block.points) - 1
+    rows = np.unique(np.linspace(0, last, _CONDITIONED).round().astype(int))
+    return replace(
+        block,
+        points=block.points[rows],
+        values=block.values[rows],
+        variances=block.variances[rows],
+        log_stretch=block.log_stretch[rows],
+    )
 
 
-def _thinned(block: Block, most: int) -> Block:
-    """At most so many rows of a block, spread evenly over it."""
-    count = len(block.points)
-    if count <= most:
-        return block
-    rows = np.unique(np.linspace(0, count - 1, most).round().astype(int))
-    return Block(block.points[rows], block.values[rows], block.zero)
-
-
-def _fitted(block: Block, choices: Mask) -> Hyper:
-    outputs, dim = block.values.shape[1], block.points.shape[1]
-    hyper = Hyper.default(outputs, dim, _NOISE_SHARE)
-    for _ in range(_FITS):
-        hyper = fit(block, choices, hyper, _NOISE_SHARE)
-    return hyper
+def _violations(block: Block, cube: Cube) -> list[_Violation]:
+    """The process of each constraint, in the form that explains it best."""
+    default = [default_hyper(cube.dim, _NOISE_SHARE)]
+    hypers: list[Hyper] = [
+        fit(block, k, cube.parameter_of, default, _NOISE_SHARE)
+        for k in range(block.values.shape[1])
+    ]
+    found = []
+    for constraint in np.unique(block.outcome):
+        forms = np.flatnonzero(block.outcome == constraint).tolist()
+        best = max(forms, key=lambda k: hypers[k].evidence)
+        found.append(
+            _Violation(
+                gp=Gp.of(block, best, hypers[best], cube.parameter_of),
+                zero=float(block.zeros[best]),
+                values=block.values[:, best],
+                noise=float(np.exp(hypers[best].log_noise)),
+            )
+        )
+    return found

@@ -1,0 +1,162 @@
+"""Ehvi: Bayesian optimisation of the constrained hypervolume, in closed form.
+
+Knows: in which order the pieces are used. Must not know: how a model is fitted, an
+acquisition function computed, a candidate found.
+
+1. The first proposals are the centre of the space and Sobol points.
+2. As long as no feasible trial is expected to exceed the reference: the point whose
+   total violation is expected to improve most (`Feasibility`).
+3. From then on: the point that is expected to add most feasible hypervolume, noise and
+   pending trials included (`Improvement`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from moosnn.history import History
+from moosnn.optimizers.base import (
+    Optimizer,
+    require_power_of_two,
+    require_share,
+    require_whole,
+)
+from moosnn.optimizers.feasibility import feasibility_score
+from moosnn.optimizers.fit_chain import FitChain
+from moosnn.optimizers.imagined import imagined_fronts
+from moosnn.optimizers.improvement import Improvement
+from moosnn.optimizers.models import (
+    Answer,
+    Question,
+    feasible_trials,
+    proposals_of,
+    surrogates_of,
+)
+from moosnn.optimizers.outcomes import features_of
+from moosnn.optimizers.posterior import Surrogates
+from moosnn.optimizers.search import Effort, Score, best_point
+from moosnn.pareto.dominance import non_dominated
+from moosnn.problem import Floats, Mask, Problem
+from moosnn.trial import Proposal
+
+_log = logging.getLogger(__name__)
+
+_SMALLEST_DESIGN = 5
+_MOST_OBJECTIVES = 3
+_MANY_TRIALS = 300  # from here on the starts are improved together
+
+
+class Ehvi:
+    """Proposes by expected feasible hypervolume improvement, for up to three axes.
+
+    It is a function of the history: what it remembers between calls are fits that it
+    would compute again, to the last bit.
+
+    Args:
+        initial: how many points come first, the centre and Sobol points, >= 1;
+            ``None`` = half the number of parameters, 5 at least.
+        noise_share: what share of an outcome's variance is expected to be noise, in
+            (0, 1]: trainings are noisy; a formula is not (0.0003).
+        draws: of an uncertain front, a power of two >= 2.
+        raw_candidates: points that are scored before the best are improved, a power
+            of two >= 2; as many again vary good points.
+        restarts: how many are improved, >= 1.
+        iterations: steps of that improvement, >= 1.
+
+    Raises:
+        ConfigError: a number that is too small, not whole or not a power of two.
+    """
+
+    def __init__(
+        self,
+        initial: int | None = None,
+        *,
+        noise_share: float = 0.1,
+        draws: int = 16,
+        raw_candidates: int = 1024,
+        restarts: int = 6,
+        iterations: int = 60,
+    ) -> None:
+        require_whole("initial", 1 if initial is None else initial, 1)
+        require_share("noise_share", noise_share)
+        require_power_of_two("draws", draws)
+        require_power_of_two("raw_candidates", raw_candidates)
+        require_whole("restarts", restarts, 1)
+        require_whole("iterations", iterations, 1)
+        self.initial = initial
+        self.noise_share = noise_share
+        self.draws = draws
+        self.effort = Effort(raw_candidates, restarts, iterations)
+        self._chain = FitChain(noise_share)
+        self._for_many: Optimizer | None = None
+
+    def propose(
+        self, problem: Problem, history: History, count: int, seed: int
+    ) -> list[Proposal]:
+        """The next points; see `Optimizer.propose`.
+
+        Origins: those of `proposals_of`, ``feasibility`` and ``ehvi``. From four
+        objectives on the boxes are too many, and `Qnehvi` is asked instead.
+        """
+        if len(problem.objectives) > _MOST_OBJECTIVES:
+            return self._substitute().propose(problem, history, count, seed)
+        initial = self.initial or max(_SMALLEST_DESIGN, len(problem.space) // 2)
+        return proposals_of(
+            problem, history, count, seed, initial=initial, answer=self._answer
+        )
+
+    def _substitute(self) -> Optimizer:
+        """The optimizer for many objectives, with this one's settings."""
+        if self._for_many is None:
+            from moosnn.optimizers.qnehvi import Qnehvi  # imports BoTorch
+
+            _log.warning(
+                "more than %d objectives: qnehvi proposes in place of ehvi; a front of "
+                "so many axes needs hundreds of trials, and a constraint is often what "
+                "the fourth axis should be",
+                _MOST_OBJECTIVES,
+            )
+            self._for_many = Qnehvi(self.initial, noise_share=self.noise_share)
+        return self._for_many
+
+    def _answer(self, question: Question) -> Answer:
+        surrogates = surrogates_of(question, self._chain)
+        if surrogates is None:
+            return None, "sobol"
+        score, bases, origin = self._improvement(question, surrogates) or (
+            *feasibility_score(question, surrogates),
+            "feasibility",
+        )
+        many = len(question.history.done) > _MANY_TRIALS
+        params = best_point(
+            score,
+            question.cube,
+            bases,
+            question.fresh,
+            rng=question.rng,
+            effort=replace(self.effort, together=many),
+        )
+        return params, origin
+
+    def _improvement(
+        self, question: Question, surrogates: Surrogates
+    ) -> tuple[Score, Floats, str] | None:
+        """The score, the front's points, the origin; ``None`` = nothing good yet."""
+        good = feasible_trials(question.problem, question.history)
+        if not good:
+            return None
+        features, gains = features_of(good, question.cube), surrogates.gains
+        means = surrogates.predict(features).means[:, 0, :gains]
+        exceeds: Mask = np.all(means > surrogates.zeros[:gains], axis=1)
+        if not exceeds.any():
+            return None
+        after, fronts = imagined_fronts(
+            surrogates, features, question.awaited, self.draws, question.rng
+        )
+        front = exceeds.copy()
+        front[exceeds] = non_dominated(-means[exceeds])
+        bases = [t.proposal.params for t, kept in zip(good, front, strict=True) if kept]
+        return Improvement(after, fronts), question.cube.encoded(bases), "ehvi"
