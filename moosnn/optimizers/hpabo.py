@@ -240,7 +240,7 @@ def _good(question: Question, surrogates: Surrogates) -> list[Trial]:
         return []
     features, gains = features_of(feasible, question.cube), surrogates.gains
     means = surrogates.predict(features).means[:, 0, :gains]
-    beats = (means > surrogates.zeros[:gains]).all(axis=1)
+    beats: Mask = np.all(means > surrogates.zeros[:gains], axis=1)
     return [trial for trial, kept in zip(feasible, beats, strict=True) if kept]
 
 
@@ -263,7 +263,7 @@ def _wanted(
         alone = believing(alone, awaited)
     means = alone.predict(np.vstack([features, awaited])).means[:, 0]
     asked = alone.leading[1:]
-    counts = (means[:, asked] <= alone.zeros[asked]).all(axis=1)
+    counts: Mask = np.all(means[:, asked] <= alone.zeros[asked], axis=1)
     counts[: len(good)] = True
     incumbent = means[counts, 0].max()
     score = Improvement(alone, [cells_of(np.empty((0, 1)), np.array([incumbent]))])

@@ -55,7 +55,7 @@ from moosnn.problem import Floats, Problem
 from moosnn.space import Params
 from moosnn.trial import Proposal
 
-_SMALLEST_DESIGN = 10
+_SMALLEST_DESIGN = 5
 _REGIONS = 3  # along a front
 _FEWEST, _A_PARAMETER, _MOST = 2000, 200, 5000  # candidates, as [Eriksson2021]
 
@@ -68,7 +68,7 @@ class TrustRegion:
 
     Args:
         initial: how many points come first, the centre and Sobol points, >= 1;
-            ``None`` = the number of parameters, 10 at least.
+            ``None`` = half the number of parameters, 5 at least.
         regions: how many, >= 1; ``None`` = 3, with a single objective 1.
         candidates: of all regions together, >= 2 a region; ``None`` = 200 a parameter,
             2,000 at least and 5,000 at most. A region's share is rounded to a power
@@ -124,7 +124,7 @@ class TrustRegion:
 
         Origins: those of `proposals_of`, and ``region-1``, ``region-2``, …
         """
-        initial = self.initial or max(_SMALLEST_DESIGN, len(problem.space))
+        initial = self.initial or max(_SMALLEST_DESIGN, len(problem.space) // 2)
         found: list[Proposal] = []
         while len(found) < count:
             now = extended(history, found)  # a new life begins with a single trial

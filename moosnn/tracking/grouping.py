@@ -13,14 +13,16 @@ from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.comparison import Compared, Group
 
 _OPTIMIZER = "optimizer._target_"
+_ALGORITHM = "optimizer.algorithm"  # of a class that holds several
 
 
 def group(studies: Sequence[Compared]) -> list[Group]:
     """Put studies that differ in their seed only together.
 
-    The label is the class of the optimizer, in lower case. Of what else differs only
-    that is named which tells groups apart that the label so far does not: qnehvi and
-    nsga2 have different settings, but their names say so already.
+    The label is the optimizer's algorithm, if its config names one, or its class, in
+    lower case. Of what else differs only that is named which tells groups apart that
+    the label so far does not: qnehvi and nsga2 have different settings, but their names
+    say so already.
 
     Args:
         studies: of one problem, each with an ended trial.
@@ -32,7 +34,7 @@ def group(studies: Sequence[Compared]) -> list[Group]:
         ConfigError: the studies have different problems; names the first difference.
     """
     _require_one_problem(studies)
-    keys = [_OPTIMIZER]
+    keys = [_OPTIMIZER, _ALGORITHM]
     names = dict.fromkeys(key for study in studies for key in study.config)
     for key in names:
         # The problem is the same but for words, such as a unit.
@@ -56,21 +58,22 @@ def _split(studies: Sequence[Compared], keys: Sequence[str]) -> list[list[Compar
 
 
 def _label(study: Compared, keys: Sequence[str], studies: Sequence[Compared]) -> str:
-    targets = {one.config.get(_OPTIMIZER, "") for one in studies}
-    target = study.config.get(_OPTIMIZER, "")
-    short = _class_name(target)
-    alike = sum(_class_name(other) == short for other in targets)
-    parts = [short if alike == 1 else target]
+    spellings = {(_short(one), one.config.get(_OPTIMIZER, "")) for one in studies}
+    short = _short(study)
+    alone = sum(name == short for name, _ in spellings) == 1
+    parts = [short if alone else study.config.get(_OPTIMIZER, "")]
+    said = {_OPTIMIZER, _ALGORITHM} if alone else {_OPTIMIZER}
     last = [key.rpartition(".")[2] for key in keys]
-    for key, name in list(zip(keys, last, strict=True))[1:]:
-        if key in study.config:
+    for key, name in zip(keys, last, strict=True):
+        if key in study.config and key not in said:
             spelled = name if last.count(name) == 1 else key
             parts.append(f"{spelled}={study.config[key]}")
     return " ".join(parts)
 
 
-def _class_name(target: str) -> str:
-    return target.rpartition(".")[2].lower()
+def _short(study: Compared) -> str:
+    target = study.config.get(_OPTIMIZER, "")
+    return study.config.get(_ALGORITHM, target.rpartition(".")[2].lower())
 
 
 def _require_one_problem(studies: Sequence[Compared]) -> None:

@@ -55,11 +55,6 @@ def begin(order: Mapping[str, Any], history: History) -> Run:
     mode = order["mode"] or _mode()
     header = history[0].data
     config = dict(header.get("config", {}))
-    classes = [
-        str(config[part]["_target_"]).rpartition(".")[2]
-        for part in ("optimizer", "task")
-        if "_target_" in config.get(part, {})
-    ]
     return wandb.init(
         id=study_id(history),
         # What is offline has every row, and replaces what the server has when it is
@@ -69,7 +64,7 @@ def begin(order: Mapping[str, Any], history: History) -> Run:
         entity=order["entity"],
         group=order["group"],
         name=Path(order["folder"]).name,
-        tags=list(dict.fromkeys([*order["tags"], *classes])),
+        tags=list(dict.fromkeys([*order["tags"], *part_names(config)])),
         config={**config, "versions": header.get("versions", {})},
         allow_val_change=True,
         dir=order["folder"],
@@ -90,6 +85,20 @@ def begin(order: Mapping[str, Any], history: History) -> Run:
             finish_timeout_raises=True,
         ),
     )
+
+
+def part_names(config: Mapping[str, Any]) -> list[str]:
+    """What the optimizer and the task of a study are called.
+
+    That is the class, or the algorithm of an optimizer whose class holds several. A
+    part whose class is not told is left out.
+    """
+    optimizer, task = (config.get(part, {}) for part in ("optimizer", "task"))
+    names = (
+        optimizer.get("algorithm", optimizer.get("_target_")),
+        task.get("_target_"),
+    )
+    return [str(name).rpartition(".")[2] for name in names if name]
 
 
 def _mode() -> Any:  # noqa: ANN401 - W&B's literal

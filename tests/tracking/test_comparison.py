@@ -31,11 +31,14 @@ from moosnn.tracking.comparison_tables import groups_csv, groups_table, summary_
 from moosnn.tracking.grouping import group, problem_difference
 from moosnn.tracking.plots import save
 from tests.helpers import Story, toy_problem
+from tests.tracking.repeats import lucky, repeat
 from tests.tracking.test_summary import POINT, evaluation
 
 PROBLEM = toy_problem()
 QNEHVI = {"_target_": "moosnn.optimizers.qnehvi.Qnehvi", "initial": None}
 NSGA2 = {"_target_": "moosnn.optimizers.evolution.Nsga2", "population_size": 20}
+EVOLUTION = "moosnn.optimizers.evolution.Evolution"
+NSGA3 = {"_target_": EVOLUTION, "algorithm": "nsga3", "population_size": 20}
 SOBOL = {"_target_": "moosnn.optimizers.sobol.Sobol"}
 
 
@@ -126,6 +129,19 @@ def test_the_curves_of_a_study(seed: int) -> None:
     assert found.beyond[:, 1].tolist() == [e.metrics["accuracy"] for e in silent]
 
 
+def test_a_repeated_point_counts_with_its_means_where_it_was_first_there() -> None:
+    told = lucky()
+    repeat(told, 1, evaluation(0.99, 1.0, margin=0.9))  # point 1 falls silent
+    found = compared("a", {}, PROBLEM, told.history, 6)
+    assert found.ended.tolist() == [1, 3]
+    assert found.feasible == pytest.approx(np.array([[0.7, 200.0], [0.6, 20.0]]))
+    assert found.best["accuracy"] == pytest.approx(0.7)
+    assert found.front == pytest.approx(found.feasible)
+    # The mean margin, and the accuracy of the seed that was awake.
+    assert found.beyond == pytest.approx(np.array([[0.2, 0.8]]))
+    assert (found.now.done, found.now.silent) == (6, 1)
+
+
 def test_a_corrected_failure_counts_where_it_stands() -> None:
     told = Story(PROBLEM)
     first, second = told.propose(POINT), told.propose({**POINT, "width": 17})
@@ -212,6 +228,19 @@ def test_how_far_a_study_tells() -> None:
                 "sobol task.lr=1 space.lr=[1,2]",
                 "sobol task.lr=2 space.lr=1",
             ],
+        ),
+        # A class that holds several algorithms is called by the chosen one.
+        (
+            [{"optimizer": NSGA3}, {"optimizer": {**NSGA3, "algorithm": "sms_emoa"}}],
+            ["nsga3", "sms_emoa"],
+        ),
+        (
+            [{"optimizer": NSGA3}, {"optimizer": {**NSGA3, "population_size": 40}}],
+            ["nsga3 population_size=20", "nsga3 population_size=40"],
+        ),
+        (
+            [{"optimizer": NSGA2}, {"optimizer": {**NSGA3, "algorithm": "nsga2"}}],
+            [f"{EVOLUTION} algorithm=nsga2", "moosnn.optimizers.evolution.Nsga2"],
         ),
         # Two classes of one name are told apart by where they come from.
         (

@@ -23,6 +23,7 @@ from moosnn.tracking.progress import Follower, study_id
 from moosnn.tracking.summary import front_csv
 from moosnn.tracking.wandb import LOG, Wandb
 from moosnn.tracking.wandb_log import CHARTED, FIGURE, FRONT, INTERRUPTED
+from moosnn.tracking.wandb_run import part_names
 from tests.helpers import toy_problem
 from tests.tracking.wandb_files import (
     INLINE,
@@ -85,6 +86,21 @@ def test_the_run_is_the_study(finished: tuple[Path, str]) -> None:
     config = {k: v for k, v in found.config.items() if k != "_wandb"}
     assert config == {**header["config"], "versions": header["versions"]}
     assert found.exit_codes == [0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "names"),
+    [
+        ({"_target_": "a.Evolution", "algorithm": "nsga3"}, ["nsga3", "SnnTask"]),
+        ({"_target_": "a.b.Sobol"}, ["Sobol", "SnnTask"]),
+        ({}, ["SnnTask"]),
+    ],
+)
+def test_a_class_of_several_algorithms_is_called_by_the_chosen_one(
+    optimizer: dict[str, Any], names: list[str]
+) -> None:
+    task = {"_target_": "moosnn.tasks.snn.SnnTask", "algorithm": "of the task"}
+    assert part_names({"optimizer": optimizer, "task": task}) == names
 
 
 def test_the_last_front_is_a_table_and_a_figure(finished: tuple[Path, str]) -> None:
