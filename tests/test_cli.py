@@ -301,7 +301,10 @@ def test_the_front_as_json(sweep: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert [member["number"] for member in told] == ended.data["front"]
     assert sum(member["test"] is not None for member in told) == 2
     for member in told:
-        assert set(member) == {"number", "params", "metrics", "test"}
+        assert set(member) == {
+            *("number", "params", "metrics", "test"),
+            *("trials", "sems"),
+        }
         check_member(record, member)
     table = shown(capsys, "front", study)
     assert table.startswith(f"front of {len(told)} trials")

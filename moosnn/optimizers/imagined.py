@@ -15,8 +15,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from moosnn.optimizers.cube import Indexes
 from moosnn.optimizers.posterior import Gp, Surrogates, normals
 from moosnn.pareto.cells import Cells, cells_of
+from moosnn.pareto.dominance import non_dominated, spread
 from moosnn.problem import Floats, Mask
 
 _CERTAIN_SD = 0.03  # of a front member's value, standardised: below it is known
@@ -73,10 +75,23 @@ def _plausible(means: Floats, sds: Floats, reference: Floats) -> Mask:
     kept = np.flatnonzero(~dominated & (lucky > reference).all(axis=1))
     if len(kept) > _MOST_MEMBERS:
         lead = (lucky[kept] - reference).min(axis=1)
-        kept = kept[np.argsort(-lead, kind="stable")[:_MOST_MEMBERS]]
+        kept = kept[_representative(means[kept], lead)]
     mask = np.zeros(len(means), dtype=bool)
     mask[kept] = True
     return mask
+
+
+def _representative(means: Floats, lead: Floats) -> Indexes:
+    """As many rows as may be drawn: the expected front's, then those of most lead.
+
+    Of too large a front it keeps members all along it: where one is missing, points
+    seem to add the hypervolume that it has.
+    """
+    front = np.flatnonzero(non_dominated(-means))
+    if len(front) >= _MOST_MEMBERS:
+        return front[spread(-means[front], _MOST_MEMBERS)]
+    others = np.setdiff1d(np.argsort(-lead, kind="stable"), front, assume_unique=True)
+    return np.concatenate([front, others[: _MOST_MEMBERS - len(front)]])
 
 
 def _drawn(

@@ -4,14 +4,16 @@ Knows: standardised outcomes, the kernel and its hyperparameters. Must not know:
 trials, acquisition functions, how a candidate is searched; torch.
 
 The kernel is Matern-5/2 over the features of `Cube` with one lengthscale a parameter,
-times a scale. Hyperparameters maximise the posterior density: a lengthscale is
-log-normal around a value that grows with the root of the number of parameters
-[Hvarfner2024]_, the scale log-normal around 1, the noise log-normal around a share of
-the outcome's variance that the caller knows. With some twenty parameters and a few
-dozen trials the likelihood alone explains a training's chance by short lengthscales:
-over 300 random digits networks, the log-loss of P(silent) after 60 trials was 0.47 with
-a prior around 0.0003, and 0.37 with one around 0.1. The constant mean is profiled out
-(generalised least squares).
+times a scale. Hyperparameters maximise the posterior density. The prior of a
+lengthscale ``l`` is ``exp(-0.1 (l^2 + 1 / l^2))``: flat between a third of the unit
+cube's side and three sides, and steep beyond, as in Optuna's Gaussian processes. With
+some twenty parameters and a few dozen trials a likelihood is content with lengthscales
+that deny the influence of most parameters: of 60 proposals on the digits P(feasible)
+was 0.87 on average, and 0.68 came true, with the log-normal prior of [Hvarfner2024]_
+(log-loss 0.94); with this one it was 0.61 (0.41). The scale has a Gamma(2, 1) prior, the noise a
+log-normal one around a share of the outcome's variance that the caller knows: over 300
+random digits networks, the log-loss of P(silent) after 60 trials was 0.47 with 0.0003,
+and 0.37 with 0.1. The constant mean is profiled out (generalised least squares).
 
 One likelihood of ``n`` points costs a Cholesky factor, an inverse and two products with
 the features; its gradient, in closed form, is for nothing ([Rasmussen2006]_, eq. 5.9).
@@ -39,10 +41,9 @@ NOISE_FLOOR = 1e-6  # of the variance; keeps Cholesky factors finite
 
 _FIT_ROWS = 256  # hyperparameters need no more; a fit costs the third power of them
 _ITERATIONS = 40  # of L-BFGS a fit
-_LOG_LENGTHSCALE_SD = math.sqrt(3.0)  # as [Hvarfner2024]
+_LENGTHSCALE_WEIGHT = 0.1  # of the prior's penalty l^2 + 1 / l^2
 _LOG_NOISE_SD = 2.0
-_LOG_SCALE_SD = 1.0
-_LOG_LENGTHSCALE_BOX = (math.log(0.01), math.log(300.0))
+_LOG_LENGTHSCALE_BOX = (math.log(0.02), math.log(30.0))
 _LOG_NOISE_BOX = (math.log(1e-9), 1.0)
 _LOG_SCALE_BOX = (-4.0, 6.0)
 _IMPOSSIBLE = 1e10  # minus the log density where the covariance has no factor
@@ -67,13 +68,8 @@ class Hyper:
 
 
 def default_hyper(parameters: int, noise_share: float) -> Hyper:
-    """Where a fit without a predecessor starts: shorter than the prior's median."""
-    lengthscale = _log_lengthscale_mean(parameters) - 1.0
-    return Hyper(np.full(parameters, lengthscale), math.log(noise_share), 0.0)
-
-
-def _log_lengthscale_mean(parameters: int) -> float:
-    return math.sqrt(2.0) + 0.5 * math.log(parameters)
+    """Where a fit without a predecessor starts: at the most probable values."""
+    return Hyper(np.zeros(parameters), math.log(noise_share), 0.0)
 
 
 def matern(square: Floats) -> tuple[Floats, Floats]:
@@ -193,9 +189,14 @@ class _Density:
         return float(value), slopes
 
     def _prior(self, theta: Floats) -> tuple[float, Floats]:
-        centre = np.full_like(theta, _log_lengthscale_mean(len(theta) - 2))
-        spread = np.full_like(theta, _LOG_LENGTHSCALE_SD)
-        centre[-2:] = self._log_noise, 0.0
-        spread[-2:] = _LOG_NOISE_SD, _LOG_SCALE_SD
-        deviations = (theta - centre) / spread
-        return 0.5 * float(deviations @ deviations), deviations / spread
+        slopes = np.empty_like(theta)
+        long, short = np.exp(2.0 * theta[:-2]), np.exp(-2.0 * theta[:-2])
+        value = _LENGTHSCALE_WEIGHT * float((long + short).sum())
+        slopes[:-2] = 2.0 * _LENGTHSCALE_WEIGHT * (long - short)
+        deviation = (theta[-2] - self._log_noise) / _LOG_NOISE_SD
+        value += 0.5 * deviation**2
+        slopes[-2] = deviation / _LOG_NOISE_SD
+        scale = math.exp(theta[-1])
+        value += scale - theta[-1]  # Gamma(2, 1), up to a constant
+        slopes[-1] = scale - 1.0
+        return value, slopes

@@ -1,4 +1,4 @@
-"""Outcomes, kernels, fits and posteriors against GPyTorch and closed forms."""
+"""Hyperparameters: their density against GPyTorch, its slopes, what a fit finds."""
 
 from __future__ import annotations
 
@@ -6,287 +6,267 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from scipy.stats import norm
 
-from moosnn.optimizers.acquisition import _Joint
-from moosnn.optimizers.base import choices_of
-from moosnn.optimizers.fit_chain import FitChain, _grid_points
-from moosnn.optimizers.outcomes import Block, _compressed, blocks_of
-from moosnn.optimizers.posterior import Conditional, Gp, Surrogates
+from moosnn.optimizers import surrogate
+from moosnn.optimizers.outcomes import Block
+from moosnn.optimizers.posterior import Gp
 from moosnn.optimizers.surrogate import (
     Hyper,
-    _negative_log_likelihood,
-    _negative_log_prior,
+    _Density,
+    default_hyper,
     fit,
-    kernel,
+    matern,
+    squared_distances,
 )
-from moosnn.problem import Constraint, Objective
-from moosnn.tasks.analytic import AnalyticTask
-from moosnn.trial import FAILURE_KINDS
-from tests.contracts.optimizers import toy_points
-from tests.helpers import Story, story_of, toy_problem
+from moosnn.problem import Floats
+from tests.optimizers.gpytorch_oracle import gls_mean, gpytorch_process
+from tests.optimizers.oracles import (
+    PARAMETER_OF,
+    PARAMETERS,
+    block_of,
+    differences,
+    some_hyper,
+    wavy_block,
+)
 
-CHOICES = np.array([False, False, True])
-
-SMALL = 3e-4  # a noise share for outcomes that are formulas
+SMALL, LARGE = 3e-4, 0.1  # noise shares of formulas and of trainings
 
 
-def block(rows: int = 12, outputs: int = 2) -> Block:
+def theta_of(hyper: Hyper) -> Floats:
+    return np.array([*hyper.log_lengthscales, hyper.log_noise, hyper.log_scale])
+
+
+def density_of(block: Block, column: int = 0, noise_share: float = LARGE) -> _Density:
+    rows = np.arange(len(block.points))
+    return _Density(block, column, rows, PARAMETER_OF, noise_share)
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_the_likelihood_is_gpytorchs(column) -> None:
+    block, hyper = wavy_block(), some_hyper(column)
+    mean = gls_mean(block, column, hyper)
+    process = gpytorch_process(block, column, hyper, mean)
+    marginal = process.likelihood(process(*process.train_inputs))
+    expected = float(marginal.log_prob(process.train_targets))
+    value, _ = density_of(block, column)._likelihood(theta_of(hyper))
+    constant = 0.5 * len(block.points) * math.log(2 * math.pi)
+    assert -value - constant == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_densitys_slopes_are_its_differences(seed) -> None:
+    density, theta = density_of(wavy_block()), theta_of(some_hyper(seed))
+    _, slopes = density(theta)
+
+    def value(thetas: Floats) -> Floats:
+        return np.array([density(one)[0] for one in thetas])
+
+    expected = differences(value, theta[None], 1e-5)[0]
+    np.testing.assert_allclose(slopes, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_priors_slopes_are_its_differences() -> None:
+    density, theta = density_of(wavy_block()), theta_of(some_hyper())
+
+    def value(thetas: Floats) -> Floats:
+        return np.array([density._prior(one)[0] for one in thetas])
+
+    expected = differences(value, theta[None], 1e-5)[0]
+    np.testing.assert_allclose(density._prior(theta)[1], expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [SMALL, LARGE])
+def test_the_noises_prior_is_log_normal_around_its_share(share) -> None:
+    density = density_of(wavy_block(), noise_share=share)
+    normal = norm(math.log(share), surrogate._LOG_NOISE_SD)
+    noises = np.linspace(-12.0, 1.0, 9)
+    theta = theta_of(some_hyper())
+    found = []
+    for noise in noises:
+        theta[-2] = noise
+        found.append(-density._prior(theta)[0])
+    np.testing.assert_allclose(
+        np.diff(found), np.diff(normal.logpdf(noises)), rtol=1e-9
+    )
+
+
+def test_the_prior_forbids_what_no_data_could_teach() -> None:
+    """Very short and very long lengthscales, a process that is much too large."""
+    density = density_of(wavy_block())
+    usual = theta_of(default_hyper(PARAMETERS, LARGE))
+    boxes = [*[surrogate._LOG_LENGTHSCALE_BOX] * PARAMETERS]
+    boxes += [surrogate._LOG_NOISE_BOX, surrogate._LOG_SCALE_BOX]
+    for column, box in enumerate(boxes):
+        for end in box:
+            theta = usual.copy()
+            theta[column] = end
+            assert density._prior(theta)[0] > density._prior(usual)[0] + 0.5
+
+
+def test_matern_is_the_textbooks_with_its_slope() -> None:
+    """Rasmussen & Williams, eq. 4.17; dk/dr = -r g of the distance r."""
+    distance = np.linspace(0.0, 9.0, 40)
+    root = math.sqrt(5.0) * distance
+    expected = (1 + root + 5 * distance**2 / 3) * np.exp(-root)
+    value, slope = matern(distance**2)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    inner = distance[1:]
+    numeric = (matern((inner + 1e-6) ** 2)[0] - matern((inner - 1e-6) ** 2)[0]) / 2e-6
+    np.testing.assert_allclose(-inner * slope[1:], numeric, rtol=1e-6, atol=1e-10)
+
+
+def test_squared_distances_are_never_negative() -> None:
+    points = 1e6 + np.random.default_rng(0).random((30, 4)) * 1e-6
+    assert (squared_distances(points, points) >= 0).all()
+    one, two = np.random.default_rng(1).random((2, 5, 4))
+    expected = ((one[:, None] - two[None]) ** 2).sum(-1)
+    np.testing.assert_allclose(squared_distances(one, two), expected, atol=1e-14)
+
+
+def drawn_block(rows: int, hyper: Hyper, seed: int) -> Block:
+    """Values drawn from the process of some hyperparameters, noise included."""
+    rng = np.random.default_rng(seed)
+    points = rng.random((rows, len(PARAMETER_OF)))
+    scaled = points * np.exp(-hyper.log_lengthscales)[PARAMETER_OF]
+    covariance = math.exp(hyper.log_scale) * matern(squared_distances(scaled, scaled))[
+        0
+    ] + math.exp(hyper.log_noise) * np.eye(rows)
+    values = np.linalg.cholesky(covariance) @ rng.standard_normal((rows, 1))
+    return block_of(points, values)
+
+
+def test_a_fit_finds_the_hyperparameters_of_what_it_was_drawn_from() -> None:
+    true = Hyper(np.log([0.3, 1.0, 40.0]), math.log(0.02), math.log(1.5))
+    found = [
+        fit(
+            drawn_block(150, true, seed),
+            0,
+            PARAMETER_OF,
+            [default_hyper(PARAMETERS, LARGE)],
+            LARGE,
+        )
+        for seed in range(4)
+    ]
+    lengthscales = np.median([h.log_lengthscales for h in found], axis=0)
+    assert lengthscales[0] == pytest.approx(true.log_lengthscales[0], abs=0.4)
+    assert lengthscales[1] == pytest.approx(true.log_lengthscales[1], abs=0.6)
+    assert lengthscales[2] > math.log(4)  # beyond some ranges it makes no difference
+    assert np.median([h.log_noise for h in found]) == pytest.approx(
+        true.log_noise, abs=0.4
+    )
+
+
+def test_a_fit_is_where_the_density_is_largest() -> None:
+    block = wavy_block(40)
+    start = default_hyper(PARAMETERS, LARGE)
+    found = fit(block, 0, PARAMETER_OF, [start], LARGE)
+    density = density_of(block)
+    value, slopes = density(theta_of(found))
+    assert found.evidence == pytest.approx(-value, rel=1e-12)
+    assert value < density(theta_of(start))[0]
+    assert np.abs(slopes).max() < 0.05
     rng = np.random.default_rng(0)
-    points = rng.random((rows, 3))
-    points[:, 2] = (rng.integers(3, size=rows) + 0.5) / 3
-    values = np.stack([np.sin(3 * points[:, 0] + k) for k in range(outputs)], axis=1)
-    values = (values - values.mean(0)) / values.std(0)
-    return Block(points, values, np.zeros(outputs))
+    for _ in range(20):
+        near = theta_of(found) + 0.1 * rng.standard_normal(len(slopes))
+        assert density(near)[0] > value
 
 
-def hyper() -> Hyper:
-    return Hyper(np.log([[0.5, 0.8, 1.5], [1.0, 0.3, 0.7]]), np.log([1e-4, 1e-2]))
+def test_of_several_starts_the_best_end_is_kept() -> None:
+    block = wavy_block(30)
+    start = default_hyper(PARAMETERS, SMALL)
+    far = Hyper(np.full(PARAMETERS, math.log(250.0)), 0.5, -3.5)
+    ends = [fit(block, 0, PARAMETER_OF, [s], SMALL).evidence for s in (start, far)]
+    assert fit(block, 0, PARAMETER_OF, [far, start], SMALL).evidence == max(ends)
+    good = fit(block, 0, PARAMETER_OF, [start], SMALL)
+    again = fit(block, 0, PARAMETER_OF, [start, good], SMALL)
+    assert again.evidence >= good.evidence
 
 
-def oracle(which: int):
-    """The same process, made of GPyTorch's parts."""
-    from gpytorch.kernels import MaternKernel
-
-    data, given = block(), hyper()
-    scales = np.exp(given.log_lengthscales[which])
-    matern = MaternKernel(nu=2.5, ard_num_dims=2)
-    matern.lengthscale = torch.tensor(scales[:2])
-    matern.double()
-
-    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        numeric = matern(torch.tensor(a[:, :2]), torch.tensor(b[:, :2])).to_dense()
-        differ = (a[:, None, 2] != b[None, :, 2]).astype(float)
-        return numeric.detach().numpy() * np.exp(-differ / scales[2])
-
-    noise = np.exp(given.log_noises[which])
-    return data, covariance, noise
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_the_posterior_is_the_textbooks(which) -> None:
-    """Rasmussen and Williams, eq. 2.25-2.26 and 2.41 (a constant mean, by GLS)."""
-    data, covariance, noise = oracle(which)
-    k = covariance(data.points, data.points) + noise * np.eye(len(data.points))
-    y, ones = data.values[:, which], np.ones(len(data.points))
-    mean = ones @ np.linalg.solve(k, y) / (ones @ np.linalg.solve(k, ones))
-    new = block(5).points + np.array([0.01, 0.02, 0.0])
-    cross = covariance(new, data.points)
-    expected = mean + cross @ np.linalg.solve(k, y - mean)
-    joint = covariance(new, new) - cross @ np.linalg.solve(k, cross.T)
-    gp = Gp(data, hyper(), CHOICES)
-    means, variances = gp.marginal(torch.tensor(new))
-    assert means[:, which].numpy() == pytest.approx(expected, abs=1e-6)
-    assert variances[:, which].numpy() == pytest.approx(joint.diagonal(), abs=1e-6)
-    _, covariances = gp.joint(torch.tensor(new)[None])
-    np.testing.assert_allclose(covariances[0, which], joint, atol=1e-6)
-
-
-def test_the_fits_objective_is_the_density() -> None:
-    from scipy.stats import multivariate_normal, norm
-
-    expected = 0.0
-    for which in (0, 1):
-        data, covariance, noise = oracle(which)
-        k = covariance(data.points, data.points) + noise * np.eye(len(data.points))
-        y, ones = data.values[:, which], np.ones(len(data.points))
-        mean = ones @ np.linalg.solve(k, y) / (ones @ np.linalg.solve(k, ones))
-        expected -= multivariate_normal(mean * ones, k).logpdf(y)
-        prior = norm(math.sqrt(2) + math.log(3) / 2, math.sqrt(3))
-        expected -= prior.logpdf(hyper().log_lengthscales[which]).sum()
-        expected += hyper().log_lengthscales[which].sum()  # d log l = d l / l
-        expected -= norm(math.log(SMALL), 1).logpdf(hyper().log_noises[which])
-    constant = 2 * (12 + 3 + 1) / 2 * math.log(2 * math.pi)
-    constant += 2 * 3 * math.log(math.sqrt(3))
-    theta = np.hstack([hyper().log_lengthscales, hyper().log_noises[:, None]])
-    found = _negative_log_prior(torch.tensor(theta), SMALL) + _negative_log_likelihood(
-        torch.tensor(theta),
-        torch.tensor(block().points),
-        torch.tensor(block().values).mT,
-        torch.tensor(CHOICES),
+def test_the_evidence_is_that_of_the_outcome_before_it_was_stretched() -> None:
+    """d value / d outcome multiplies the density of the outcome once a row."""
+    block = wavy_block(20, 1)
+    stretch = np.random.default_rng(0).normal(size=(20, 1))
+    stretched = block_of(
+        block.points, block.values, variances=block.variances, log_stretch=stretch
     )
-    assert float(found) + constant == pytest.approx(expected, rel=1e-8)
+    start = [default_hyper(PARAMETERS, LARGE)]
+    plain = fit(block, 0, PARAMETER_OF, start, LARGE).evidence
+    found = fit(stretched, 0, PARAMETER_OF, start, LARGE).evidence
+    assert found - plain == pytest.approx(stretch.sum(), abs=1e-9)
 
 
-def test_a_fit_finds_which_coordinate_matters() -> None:
-    fitted = fit(block(30), CHOICES, Hyper.default(2, 3, SMALL), SMALL)
-    assert (fitted.log_lengthscales.argmin(axis=1) == 0).all()
-    assert (fitted.log_noises < math.log(1e-2)).all()
+def test_a_noisier_share_expects_more_noise() -> None:
+    block = wavy_block(12, 1)
+    noises = [
+        fit(block, 0, PARAMETER_OF, [default_hyper(PARAMETERS, share)], share).log_noise
+        for share in (SMALL, LARGE)
+    ]
+    assert noises[0] < noises[1]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 8])
-def test_constant_outcomes_and_copies_can_be_fitted(rows) -> None:
-    points = np.tile([[0.3, 0.4, 0.5]], (rows, 1))
-    flat = Block(points, np.zeros((rows, 2)), np.zeros(2))
-    fitted = fit(flat, CHOICES, Hyper.default(2, 3, SMALL), SMALL)
-    means, variances = Gp(flat, fitted, CHOICES).marginal(torch.tensor(points))
-    assert torch.isfinite(means).all()
-    assert torch.isfinite(variances).all()
-
-
-def test_a_failed_factorisation_keeps_the_start() -> None:
-    broken = Block(np.full((3, 3), np.nan), np.zeros((3, 1)), np.zeros(1))
-    start = Hyper.default(1, 3, SMALL)
-    assert fit(broken, CHOICES, start, SMALL) is start
-
-
-def test_believing_keeps_means_and_lowers_variances() -> None:
-    gp = Gp(block(), hyper(), CHOICES)
-    new = torch.tensor([[0.2, 0.9, 0.5]], dtype=torch.double)
-    means, variances = gp.marginal(new)
-    after, less = gp.believing(new).marginal(new)
-    np.testing.assert_allclose(after, means, atol=1e-6)
-    assert (less < variances).all()
-
-
-def test_conditional_samples_have_the_posteriors_moments() -> None:
-    surrogates = Surrogates((Gp(block(), hyper(), CHOICES),), 1, torch.zeros(2))
-    rng = np.random.default_rng(1)
-    baseline = torch.tensor([[0.1, 0.9, 0.5], [0.6, 0.05, 0.5]], dtype=torch.double)
-    new = torch.tensor([[0.15, 0.85, 0.5]], dtype=torch.double)
-    conditional = Conditional(surrogates, baseline)
-    count = 20_000
-    white = torch.tensor(rng.standard_normal((2, 2, count)))
-    own = torch.tensor(rng.standard_normal((count, 2)))
-    samples = conditional.samples(new, white, own)[:, 0].numpy()
-    group = torch.cat([baseline, new])[None]
-    means, covariances = surrogates.joint(group)
-    np.testing.assert_allclose(samples.mean(0), means[0, :, 2], atol=0.02)
-    np.testing.assert_allclose(samples.var(0), covariances[0, :, 2, 2], rtol=0.1)
-    root = torch.linalg.cholesky(covariances[0, :, :2, :2])
-    at_baseline = (means[0, :, :2, None] + root @ white).permute(2, 1, 0)
-    np.testing.assert_allclose(conditional.whitened(at_baseline), white, atol=1e-6)
-    for k in range(2):
-        both = np.cov(at_baseline[:, 0, k].numpy(), samples[:, k])
-        expected = float(covariances[0, k, 0, 2])
-        assert both[0, 1] == pytest.approx(expected, abs=0.02)
-
-
-def test_the_kernel_is_one_at_a_point_itself() -> None:
-    points = torch.tensor(block().points)
-    scales = torch.full((1, 3), 0.4, dtype=torch.double)
-    covariance = kernel(points, points, scales, torch.tensor(CHOICES))
-    np.testing.assert_allclose(covariance.diagonal(), 1.0, atol=1e-6)
-    assert torch.linalg.eigvalsh(covariance).min() > -1e-9
-
-
-def test_silent_trials_are_rows_of_the_constraints_only() -> None:
-    problem = toy_problem()
-    story = story_of(problem, AnalyticTask("toy_snn"), toy_points(30))
-    done = story.history.done
-    observed = int(problem.observed(done).sum())
-    assert 0 < observed < len(done)
-    blocks = blocks_of(problem, story.history)
-    assert len(blocks.objectives.points) == observed
-    assert len(blocks.constraints.points) == len(done)
-    silent = next(t for t in done if not problem.is_observed(t))
-    row = problem.space.encode(silent.proposal.params)
-    assert not (blocks.objectives.points == row).all(axis=1).any()
-    assert (blocks.constraints.points == row).all(axis=1).any()
-
-
-def test_gains_and_zeros_mean_what_they_say() -> None:
-    """Above zero on a gain = better than the reference; on a constraint = violated."""
-    problem = toy_problem(
-        objectives=(
-            Objective(
-                metric="spikes_per_sample", goal="min", reference=700, scale="log"
-            ),
-            Objective(metric="accuracy", goal="max", reference=0.6),
-        ),
-        constraints=(
-            Constraint(metric="weights", upper=2e4),
-            Constraint(metric="silence_margin", voids=True),
-        ),
+def test_many_rows_are_thinned_evenly() -> None:
+    """What lies between the rows that are used cannot matter; the ends are used."""
+    rows = surrogate._FIT_ROWS + 44
+    block = wavy_block(rows, 1)
+    used = np.unique(np.linspace(0, rows - 1, surrogate._FIT_ROWS).round().astype(int))
+    assert {0, rows - 1} <= set(used.tolist())
+    assert len(used) == surrogate._FIT_ROWS
+    assert np.diff(used).max() <= 2
+    start = [default_hyper(PARAMETERS, LARGE)]
+    thin = block_of(
+        block.points[used], block.values[used], variances=block.variances[used]
     )
-    story = story_of(problem, AnalyticTask("toy_snn"), toy_points(40))
-    done = story.history.done
-    blocks = blocks_of(problem, story.history)
-    metrics = [t.evaluation.metrics for t in done]
-    observed = [m for m, o in zip(metrics, problem.observed(done), strict=True) if o]
-    better = blocks.objectives.values > blocks.objectives.zero
-    assert better[:, 0].tolist() == [m["accuracy"] > 0.6 for m in observed]
-    assert better[:, 1].tolist() == [m["spikes_per_sample"] < 700 for m in observed]
-    broken = blocks.constraints.values > blocks.constraints.zero
-    assert broken[:, 0].tolist() == [m["silence_margin"] > 0 for m in metrics]
-    assert broken[:, 1].tolist() == [m["weights"] > 2e4 for m in metrics]
-    for each in (blocks.objectives, blocks.constraints):
-        np.testing.assert_allclose(each.values.mean(axis=0), 0, atol=1e-9)
-        np.testing.assert_allclose(each.values.std(axis=0), 1, atol=1e-9)
+    expected = fit(thin, 0, PARAMETER_OF, start, LARGE)
+    spoilt = block.values.copy()
+    others = np.setdiff1d(np.arange(rows), used)
+    spoilt[others] = 99.0
+    all_rows = block_of(block.points, spoilt, variances=block.variances)
+    found = fit(all_rows, 0, PARAMETER_OF, start, LARGE)
+    assert theta_of(found).tolist() == theta_of(expected).tolist()
 
 
-def test_compression_is_the_identity_above_the_reference() -> None:
-    gains = np.array([[3.0, -5.0], [-100.0, -7.0], [1.0, -6.0]])
-    reference = np.array([0.0, 0.0])
-    squeezed = _compressed(gains, reference)
-    assert squeezed[[0, 2], 0].tolist() == [3.0, 1.0]
-    assert -100 < squeezed[1, 0] < 0
-    assert np.argsort(squeezed[:, 1]).tolist() == np.argsort(gains[:, 1]).tolist()
-    assert (squeezed[:, 1] < 0).all()
+@pytest.mark.parametrize("noise_share", [SMALL, LARGE])
+@pytest.mark.parametrize("rows", [1, 2, 12])
+@pytest.mark.parametrize("values", ["constant", "contradicting"])
+def test_copies_of_a_point_can_be_fitted(rows, values, noise_share) -> None:
+    """As can one point, a constant, and one point with several values."""
+    points = np.tile([[0.3, 0.4, 0.5, 0.6]], (rows, 1))
+    outcome = np.zeros((rows, 1))
+    if values == "contradicting":
+        outcome[::2] = 1.0
+    block = block_of(points, outcome)
+    start = [default_hyper(PARAMETERS, noise_share)]
+    found = fit(block, 0, PARAMETER_OF, start, noise_share)
+    assert np.isfinite([*theta_of(found), found.evidence]).all()
+    means, variances = Gp.of(block, 0, found, PARAMETER_OF).marginal(points[:1])
+    assert means[0] == pytest.approx(outcome.mean(), abs=1e-6)
+    assert 0 < variances[0] < math.exp(found.log_scale)
 
 
-@pytest.mark.parametrize("kind", FAILURE_KINDS)
-def test_viability_learns_from_failures_of_the_trial_itself(kind) -> None:
-    problem = toy_problem()
-    story = story_of(problem, AnalyticTask("toy_snn"), [])
-    points = toy_points(5)
-    story.finish(story.propose_at(*points[0]), stopped="silent", silence_margin=0.3)
-    for point in points[1:3]:
-        story.fail(story.propose_at(*point), kind)
-    assert blocks_of(problem, story.history).viability is None
-    story.fail(story.propose_at(*points[3]), kind)
-    block = blocks_of(problem, story.history).viability
-    if kind in {"diverged", "out_of_memory", "timeout", "crashed"}:
-        assert (block.values > block.zero)[:, 0].tolist() == [False, True, True, True]
-    else:
-        assert block is None
+def test_hyperparameters_stay_in_their_boxes() -> None:
+    boxes = [surrogate._LOG_LENGTHSCALE_BOX] * PARAMETERS
+    boxes += [surrogate._LOG_NOISE_BOX, surrogate._LOG_SCALE_BOX]
+    low, high = np.array(boxes).T
+    outside = Hyper(np.full(PARAMETERS, 99.0), -99.0, 99.0)
+    for seed in range(3):
+        found = fit(wavy_block(9, 1, seed), 0, PARAMETER_OF, [outside], SMALL)
+        assert (theta_of(found) >= low).all()
+        assert (theta_of(found) <= high).all()
+        assert np.isfinite(found.evidence)
 
 
-def test_grid_points_are_each_to_32_then_15_percent() -> None:
-    problem = toy_problem()
-    story = Story(problem)
-    for index, point in enumerate(np.random.default_rng(0).random((70, 9)).tolist()):
-        number = story.propose_at(*point)
-        if index == 49:  # the first feasible one
-            story.finish(
-                number, silence_margin=-1.0, accuracy=0.9, spikes_per_sample=9.0
-            )
-        else:
-            story.finish(number, stopped="silent", silence_margin=0.5)
-    lengths = [length for length, _ in _grid_points(problem, story.history)]
-    counts = [len(story.history.prefix(length).done) for length in lengths]
-    assert counts == [*range(1, 33), 37, 43, 50, 58, 67]
+def test_without_a_cholesky_factor_the_density_is_smallest() -> None:
+    block = wavy_block(5, 1)
+    broken = block_of(block.points, block.values, variances=np.full((5, 1), -9.0))
+    value, slopes = density_of(broken)._likelihood(theta_of(some_hyper()))
+    assert value == surrogate._IMPOSSIBLE
+    assert (slopes == 0).all()
 
 
-def test_the_chain_remembers_without_a_difference() -> None:
-    problem, task = toy_problem(), AnalyticTask("toy_snn")
-    story, warm = Story(problem), FitChain(SMALL)
-    for point in toy_points(16):
-        story.evaluate(task, story.propose_at(*point))
-        warm.fits(problem, story.history)
-    found, expected = (
-        warm.fits(problem, story.history),
-        FitChain(SMALL).fits(problem, story.history),
-    )
-    for name in ("objectives", "constraints"):
-        one, two = getattr(found, name), getattr(expected, name)
-        assert (one.log_lengthscales == two.log_lengthscales).all()
-        assert (one.log_noises == two.log_noises).all()
-
-
-def test_choices_of() -> None:
-    assert np.flatnonzero(choices_of(toy_problem().space)).tolist() == [6, 8]
-
-
-def test_botorch_sees_independent_outputs() -> None:
-    surrogates = Surrogates((Gp(block(), hyper(), CHOICES),), 1, torch.zeros(2))
-    points = torch.tensor(block(4).points)[None].expand(3, 4, 3)
-    posterior = _Joint(surrogates).posterior(points)
-    means, covariances = surrogates.joint(points)
-    np.testing.assert_allclose(posterior.mean, means.mT)
-    full = posterior.distribution.covariance_matrix
-    assert full.shape == (3, 8, 8)
-    # GPyTorch interleaves: point 0 output 0, point 0 output 1, …
-    np.testing.assert_allclose(full[:, 0::2, 0::2], covariances[:, 0])
-    np.testing.assert_allclose(full[:, 1::2, 1::2], covariances[:, 1])
-    assert (full[:, 0::2, 1::2] == 0).all()
+def test_the_default_has_a_lengthscale_for_each_parameter() -> None:
+    hyper = default_hyper(20, LARGE)
+    assert hyper.log_lengthscales.shape == (20,)
+    assert len(set(hyper.log_lengthscales.tolist())) == 1
+    assert hyper.log_noise == pytest.approx(math.log(LARGE))
+    assert hyper.log_scale == 0.0  # outcomes are standardised
