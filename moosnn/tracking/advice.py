@@ -14,6 +14,7 @@ from collections.abc import Callable
 from moosnn.history import Event, History, Kind
 from moosnn.pareto.front import front_of
 from moosnn.problem import Constraint, Objective, Problem
+from moosnn.tracking.points import points_of
 from moosnn.tracking.summary import number_text
 from moosnn.trial import Trial
 
@@ -85,9 +86,8 @@ def suspicious_constraint(problem: Problem, history: History) -> str | None:
 
 def rewarded_silence(problem: Problem, history: History) -> str | None:
     """Says so if a silent network is on the front, for want of a constraint."""
-    done = {trial.number: trial for trial in history.done}
-    for number in front_of(problem, history.done).numbers:
-        silent = _value(done[number], SILENT_FRACTION)
+    for number, trial in _front(problem, history).items():
+        silent = _value(trial, SILENT_FRACTION)
         if silent is not None and silent > MOSTLY:
             return (
                 f"trial {number} is on the front and silent for {silent:.0%} of the "
@@ -95,6 +95,13 @@ def rewarded_silence(problem: Problem, history: History) -> str | None:
                 "upper: 0, voids: true} to problem.constraints."
             )
     return None
+
+
+def _front(problem: Problem, history: History) -> dict[int, Trial]:
+    """Its members by number."""
+    points = {trial.number: trial for trial in points_of(problem, history).trials}
+    front = front_of(problem, list(points.values()))
+    return {number: points[number] for number in front.numbers}
 
 
 def _best(objective: Objective, trials: list[Trial]) -> Trial | None:

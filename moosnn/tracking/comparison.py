@@ -26,6 +26,7 @@ import numpy as np
 from moosnn.history import History, Kind
 from moosnn.problem import Floats, Problem
 from moosnn.tracking.overview import is_ended
+from moosnn.tracking.points import Points, points_of
 from moosnn.tracking.progress import Follower, Progress, is_silent
 from moosnn.trial import Trial
 
@@ -84,10 +85,12 @@ class Compared:
         finished: whether nothing was left to do.
         by_trials: the hypervolume against trials ended.
         by_seconds: the hypervolume against seconds at work.
-        feasible: objectives of its feasible trials, natural units, ``n x m``.
-        ended: after how many ended trials each of them was there, ``n``.
+        feasible: objectives of its feasible points, natural units, ``n x m``: of one
+            that was measured several times the means of all.
+        ended: after how many ended trials each of them was there (the first of its
+            trials), ``n``.
         front: objectives of the front's members, ``k x m``, by ascending first loss.
-        beyond: of each trial beyond the edge how far, and its first objective or NaN,
+        beyond: of each point beyond the edge how far, and its first objective or NaN,
             ``s x 2``.
     """
 
@@ -181,8 +184,8 @@ def compared(
     seconds = np.array([point.elapsed_s for point in curve])
     digests = history[0].data.get("fingerprint", {})
     data = {key: str(digest)[:_HASH_DIGITS] for key, digest in digests.items()}
-    ended, feasible = _feasible(problem, history)
-    front = [history.trial(number) for number in now.front]
+    points = points_of(problem, history)
+    ended, feasible = _feasible(problem, points, history)
     return Compared(
         name=name,
         config=dict(_flat({**config, "data": data})),
@@ -199,22 +202,23 @@ def compared(
         ),
         feasible=_natural(problem, feasible),
         ended=np.array(ended, dtype=float),
-        front=_natural(problem, front),
-        beyond=_beyond(problem, history),
+        front=_natural(problem, follower.front),
+        beyond=_beyond(problem, points),
     )
 
 
-def _feasible(problem: Problem, history: History) -> tuple[list[int], list[Trial]]:
-    """The feasible trials, and after how many ended ones each was there."""
+def _feasible(
+    problem: Problem, points: Points, history: History
+) -> tuple[list[int], list[Trial]]:
+    """The feasible points, and after how many ended trials each was there."""
+    feasible = {t.number: t for t in points.trials if problem.is_feasible(t)}
     ended, counts, trials = 0, [], []
     for event in history:
         if event.kind in (Kind.FINISHED, Kind.FAILED, Kind.CORRECTED):
-            assert event.number is not None
             ended += event.kind is not Kind.CORRECTED
-            trial = history.trial(event.number)
-            if event.kind is not Kind.FAILED and problem.is_feasible(trial):
+            if event.kind is not Kind.FAILED and event.number in feasible:
                 counts.append(ended)
-                trials.append(trial)
+                trials.append(feasible[event.number])
     return counts, trials
 
 
@@ -226,7 +230,7 @@ def _natural(problem: Problem, trials: Sequence[Trial]) -> Floats:
     return values
 
 
-def _beyond(problem: Problem, history: History) -> Floats:
+def _beyond(problem: Problem, points: Points) -> Floats:
     voiding = next((c for c in problem.constraints if c.voids), None)
     metric = problem.objectives[0].metric
     rows = [
@@ -234,7 +238,7 @@ def _beyond(problem: Problem, history: History) -> Floats:
             voiding.violation(trial.evaluation.metrics[voiding.metric]),
             trial.evaluation.metrics.get(metric, math.nan),
         )
-        for trial in history.done
+        for trial in points.trials
         if voiding and trial.evaluation and is_silent(problem, trial)
     ]
     return np.array(rows, dtype=float).reshape(len(rows), 2)

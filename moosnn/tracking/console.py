@@ -22,7 +22,7 @@ from moosnn.tracking.display import Display
 from moosnn.tracking.front_table import print_front
 from moosnn.tracking.live import frame
 from moosnn.tracking.moment import Moment, moment_of
-from moosnn.tracking.progress import Follower, saved_s
+from moosnn.tracking.progress import Follower, Progress, saved_s
 from moosnn.tracking.summary import duration_text, number_text
 from moosnn.tracking.wording import ASCII, Signs, printable
 from moosnn.trial import Evaluation, Status, Trial
@@ -89,17 +89,17 @@ class Console:
             raise
 
     def _on_event(self, event: Event, history: History) -> None:
-        front = self._follower.now.front
+        before = self._follower.now
         if event.kind is Kind.OPENED:
             self._follower = Follower.of(self._problem, history)
         else:
             self._follower.add(event, history)
-        self._moment = moment_of(self._follower, event, history, self._moment)
+        self._moment = moment_of(self._follower, event, self._moment)
         if self._live and self._history is None:
             self._display = Display(self._terminal, self._frame)
             self._display.start()
         self._history = history
-        line = self._line(event, history, front)
+        line = self._line(event, history, before)
         if line is not None and (self._display is None or _is_news(event)):
             self._say(line)
 
@@ -138,9 +138,7 @@ class Console:
         else:
             self._terminal.print(printable(line, self._terminal.encoding))
 
-    def _line(
-        self, event: Event, history: History, front: tuple[int, ...]
-    ) -> str | None:
+    def _line(self, event: Event, history: History, before: Progress) -> str | None:
         """An event in words; nothing for one that a person need not know."""
         match event.kind:
             case Kind.STUDY:
@@ -153,7 +151,7 @@ class Console:
                 )
             case Kind.FINISHED | Kind.CORRECTED | Kind.FAILED:
                 assert event.number is not None
-                return self._ended_line(history.trial(event.number), front)
+                return self._ended_line(history.trial(event.number), before)
             case Kind.RETRIED:
                 failure = event.data["failure"]
                 return (
@@ -165,8 +163,8 @@ class Console:
             case _:
                 return None
 
-    def _ended_line(self, trial: Trial, front: tuple[int, ...]) -> str:
-        """A trial in words; ``front`` is what it was before."""
+    def _ended_line(self, trial: Trial, before: Progress) -> str:
+        """A trial in words; ``before`` is where the study stood before it ended."""
         now = self._follower.now
         ended = now.ended
         width = len(str(self._budget))
@@ -174,9 +172,7 @@ class Console:
         if trial.failure is not None:
             return f"{head}  failed: {trial.failure.kind}: {trial.failure.message}"
         assert trial.evaluation is not None
-        mark = ""
-        if now.front != front and trial.number in now.front:
-            mark = f"  <- front, hypervolume {now.hypervolume:.3f}"
+        mark = _mark(trial, before, now)
         return f"{head}  {self._measured(trial.evaluation, trial)}{mark}"
 
     def _measured(self, evaluation: Evaluation, trial: Trial) -> str:
@@ -231,6 +227,18 @@ class Console:
         trials = f"{len(spared)} {why} trial{'s' * (len(spared) != 1)}"
         text = duration_text(seconds)
         return f"early stopping spared {text} of training in {trials}"
+
+
+def _mark(trial: Trial, before: Progress, now: Progress) -> str:
+    """What a trial did to the front; another seed may also take a point off it."""
+    number, volume = trial.proposal.repeats, f"hypervolume {now.hypervolume:.3f}"
+    again = "" if number is None else f"  trial {number} again"
+    point = trial.number if number is None else number
+    if point in now.front and (now.front != before.front or again):
+        return f"{again}  <- front, {volume}"
+    if point in before.front and point not in now.front:
+        return f"{again}  -> off the front, {volume}"
+    return again
 
 
 def can_be_live(terminal: Terminal) -> bool:

@@ -26,8 +26,10 @@ from moosnn.tracking.summary import (
     range_text,
 )
 from moosnn.tracking.wording import (
+    ASCII,
     FELL_MARK,
     SILENT_FRACTION,
+    Signs,
     printable,
     share_text,
 )
@@ -38,6 +40,8 @@ class _Columns:
     """Which optional columns a table has, and how far apart they are."""
 
     padding: int = 1
+    errors: bool = True
+    seeds: bool = True
     tests: bool = True
     ranges: bool = True
     edge: bool = True
@@ -50,18 +54,26 @@ _UNLIMITED = 10_000  # columns
 _NARROWER = (
     _Columns(),
     _Columns(padding=0),
+    _Columns(errors=False),
     _Columns(ranges=False),
-    _Columns(ranges=False, silent=False),
-    _Columns(ranges=False, silent=False, edge=False),
-    _Columns(ranges=False, silent=False, edge=False, tests=False),
+    _Columns(errors=False, ranges=False),
+    _Columns(errors=False, ranges=False, silent=False),
+    _Columns(errors=False, ranges=False, silent=False, edge=False),
+    _Columns(
+        errors=False, ranges=False, silent=False, edge=False, tests=False, seeds=False
+    ),
 )
 
 
 def print_front(terminal: Terminal, problem: Problem, history: History) -> None:
     """The front as a table with validation and test values, then its parameters.
 
-    A terminal too narrow for everything gets fewer columns: first the ranges of the
-    test values go, then the silent fraction, the edge, the test values.
+    A member that was measured several times has its means, their standard errors, and
+    how many seeds they come from.
+
+    A terminal too narrow for everything gets fewer columns: first the standard errors
+    go, or the ranges of the test values, or both; then the silent fraction, the edge,
+    the test values and the number of seeds.
 
     Args:
         terminal: where to print.
@@ -96,17 +108,21 @@ def _fitting(
 ) -> tuple[_Columns, Table]:
     """The fullest table that the terminal is wide enough for."""
     tested = any(row.confirmed for row in rows)
+    repeated = any(row.is_repeated for row in rows)
     silent = any(SILENT_FRACTION in row.metrics for row in rows)
     named = SILENT_FRACTION in {o.metric for o in problem.objectives}
     unlimited = terminal.options.update(width=_UNLIMITED)
     for narrower in _NARROWER:
         columns = replace(
             narrower,
+            errors=narrower.errors and repeated,
+            seeds=narrower.seeds and repeated,
             tests=narrower.tests and tested,
             edge=narrower.edge and tested and bool(problem.constraints),
             silent=narrower.silent and silent and not named,
         )
-        table = _table(problem, rows, columns)
+        signs = ASCII if terminal.options.ascii_only else Signs()
+        table = _table(problem, rows, columns, signs)
         if Measurement.get(terminal, unlimited, table).maximum <= terminal.width:
             break
     return columns, table
@@ -114,6 +130,9 @@ def _fitting(
 
 def _caption(problem: Problem, rows: Sequence[Member], columns: _Columns) -> str:
     parts = []
+    if columns.seeds:
+        error = ", with its standard error" if columns.errors else ""
+        parts.append(f"seeds: how many trainings a value is the mean of{error}")
     if columns.tests:
         what = "mean and range" if columns.ranges else "mean"
         parts.append(f"test: {what} of retrainings with new seeds")
@@ -127,7 +146,9 @@ def _caption(problem: Problem, rows: Sequence[Member], columns: _Columns) -> str
     return "\n" + "; ".join(parts) if parts else ""
 
 
-def _table(problem: Problem, rows: Sequence[Member], columns: _Columns) -> Table:
+def _table(
+    problem: Problem, rows: Sequence[Member], columns: _Columns, signs: Signs
+) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -137,19 +158,22 @@ def _table(problem: Problem, rows: Sequence[Member], columns: _Columns) -> Table
     table.add_column("trial", justify="right", no_wrap=True)
     for objective in problem.objectives:
         name = objective.metric.replace("_", " ")
-        values = [number_text(row.metrics[objective.metric]) for row in rows]
+        values = [_mean(row, objective, columns, signs) for row in rows]
         width = max(map(len, [*name.split(), *values]))
         table.add_column(name, justify="right", width=width)
         if columns.tests:
             table.add_column("test", justify="right", no_wrap=True)
-    if columns.silent:
-        table.add_column("silent", justify="right", no_wrap=True)
-    if columns.edge:
-        table.add_column("edge", justify="right", no_wrap=True)
+    for name in ("seeds", "silent", "edge"):
+        if getattr(columns, name):
+            table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [str(row.trial.number)]
         for objective in problem.objectives:
-            cells += _measured(row, objective, columns)
+            cells.append(_mean(row, objective, columns, signs))
+            if columns.tests:
+                cells.append(_test_text(row, objective, columns))
+        if columns.seeds:
+            cells.append(str(len(row.trials)))
         if columns.silent:
             fraction = row.metrics.get(SILENT_FRACTION)
             cells.append("-" if fraction is None else share_text(fraction))
@@ -159,16 +183,19 @@ def _table(problem: Problem, rows: Sequence[Member], columns: _Columns) -> Table
     return table
 
 
-def _measured(row: Member, objective: Objective, columns: _Columns) -> list[str]:
-    """The cells of one objective."""
-    cells = [number_text(row.metrics[objective.metric])]
-    if columns.tests:
-        values = row.confirmed.values(objective.metric) if row.confirmed else []
-        if columns.ranges or not values:
-            cells.append(range_text(values))
-        else:
-            cells.append(number_text(sum(values) / len(values)))
-    return cells
+def _mean(row: Member, objective: Objective, columns: _Columns, signs: Signs) -> str:
+    """``0.941``, and over several seeds ``0.941 ±0.004``."""
+    text = number_text(row.metrics[objective.metric])
+    if not (columns.errors and row.is_repeated and objective.metric in row.sems):
+        return text
+    return f"{text} {signs.plus_minus}{number_text(row.sems[objective.metric])}"
+
+
+def _test_text(row: Member, objective: Objective, columns: _Columns) -> str:
+    values = row.confirmed.values(objective.metric) if row.confirmed else []
+    if columns.ranges or not values:
+        return range_text(values)
+    return number_text(sum(values) / len(values))
 
 
 def _beyond_text(problem: Problem, row: Member) -> str:

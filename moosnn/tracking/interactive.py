@@ -16,6 +16,7 @@ from typing import Any
 from moosnn.history import History
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Constraint, Objective, Problem
+from moosnn.tracking.points import Points, points_of
 from moosnn.tracking.summary import number_text, params_text
 from moosnn.trial import Trial
 
@@ -36,7 +37,8 @@ def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN
 
     The panels are those of `plots.front_figure`: on the right the observed trials, on
     the left, behind the edge, those that a constraint voided. A third objective is the
-    colour of the observed ones, on a log scale its decimal logarithm.
+    colour of the observed ones, on a log scale its decimal logarithm. A member that was
+    measured several times has a standard error to each side of its means.
 
     Args:
         problem: of any number of objectives; of four or more the first three are drawn.
@@ -51,10 +53,10 @@ def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN
 
     figure = go.Figure()
     voiding = next((c for c in problem.constraints if c.voids), None)
-    done = history.done
-    observed = [t for t in done if problem.is_observed(t)]
-    front = front_of(problem, done)
-    view = _View(problem, front)
+    points = points_of(problem, history)
+    observed = [t for t in points.trials if problem.is_observed(t)]
+    front = front_of(problem, points.trials)
+    view = _View(problem, front, points)
     left = _GAP + _BEYOND_SHARE if voiding else 0.0
     vertical, horizontal = problem.objectives[:2]
     figure.update_layout(
@@ -66,7 +68,7 @@ def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN
         hovermode="closest",
     )
     if voiding:
-        voided = [t for t in done if _violation(t, voiding) > 0]
+        voided = [t for t in points.trials if _violation(t, voiding) > 0]
         figure.add_traces(_beyond(view, voided, voiding))
         figure.update_layout(**_beyond_layout(voided, voiding))
     figure.add_traces(_observed(view, observed))
@@ -84,6 +86,7 @@ class _View:
 
     problem: Problem
     front: Front
+    points: Points
 
     def trace(
         self,
@@ -125,10 +128,13 @@ class _View:
         assert trial.evaluation is not None
         metrics = trial.evaluation.metrics
         lines = [f"<b>trial {trial.number}</b>"]
-        lines += [
-            html.escape(f"{name} {number_text(value)}")
-            for name, value in metrics.items()
-        ]
+        numbers = self.points.numbers[trial.number]
+        if len(numbers) > 1:
+            lines.append(f"means of trials {', '.join(map(str, numbers))}")
+        for name, value in metrics.items():
+            sem = self.points.sem(trial, name)
+            error = f" ± {number_text(sem)}" if sem else ""
+            lines.append(html.escape(f"{name} {number_text(value)}{error}"))
         if trial.evaluation.stopped:
             lines.append(f"stopped: {trial.evaluation.stopped}")
         params = params_text(self.problem.space, trial.proposal.params)
@@ -164,7 +170,12 @@ def _observed(view: _View, observed: Sequence[Trial]) -> list[dict[str, Any]]:
                 "showlegend": False,
             }
         )
-    traces.append(view.observed(on_front, "front", "diamond", _FRONT))
+    members = view.observed(on_front, "front", "diamond", _FRONT)
+    if any(map(view.points.is_repeated, on_front)):
+        for axis, objective in (("error_x", horizontal), ("error_y", vertical)):
+            sems = [view.points.sem(t, objective.metric) for t in on_front]
+            members[axis] = {"type": "data", "array": sems, "thickness": 1}
+    traces.append(members)
     reference = {
         "type": "scatter",
         "mode": "markers",

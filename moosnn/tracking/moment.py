@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from moosnn.history import Event, History
+from moosnn.history import Event
 from moosnn.problem import Problem
 from moosnn.tracking.progress import Follower, Progress, Running
 from moosnn.trial import Trial
@@ -26,7 +26,7 @@ class Moment:
         left_s: seconds until the budget is spent, as estimated when the last trial
             ended; ``None`` unknown.
         running: what the workers have.
-        front: the front's members, by ascending first loss.
+        front: the front's members, by ascending first loss; see `Follower.front`.
         time: of the last event, seconds since 1970 by the driver's clock.
         since_ended_s: seconds from the end of the last trial to the last event.
         over: whether nothing is left to do.
@@ -61,7 +61,6 @@ class Moment:
 def moment_of(
     follower: Follower,
     event: Event,
-    history: History,
     before: Moment,
 ) -> Moment:
     """What is to be shown after an event.
@@ -69,13 +68,9 @@ def moment_of(
     Args:
         follower: has heard ``event``.
         event: the newest.
-        history: everything so far.
         before: the moment before it; its title and budget stay.
     """
     now = follower.now
-    front = before.front
-    if now.front != before.progress.front:
-        front = tuple(history.trial(number) for number in now.front)
     last = follower.curve[-1].elapsed_s if follower.curve else 0.0
     return Moment(
         title=before.title,
@@ -85,7 +80,7 @@ def moment_of(
         gain=follower.gain,
         left_s=follower.left_s(before.budget),
         running=tuple(follower.running),
-        front=front,
+        front=follower.front,
         time=event.time,
         since_ended_s=now.elapsed_s - last,
     )

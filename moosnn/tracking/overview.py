@@ -30,6 +30,8 @@ _NEXT = {
     STOPPED: "the command that started it continues it",
     FINISHED: "a larger study.budget extends it",
 }
+# Of a study that a rule ended: the key that is named by the reason it ended for.
+_RULES = ("study.hours", "study.stagnation")
 # Of the trials that run so many are listed, one a line.
 _LISTED = 16
 _INDENT = 12
@@ -68,6 +70,7 @@ class Overview:
         failures: finally failed trials by kind.
         retries: failed attempts that were repeated, by kind.
         last_log: path of the newest failure's log, relative to the study folder.
+        reason: why the search ended, as the journal says it; ``None`` if it did not.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Overview:
     failures: Mapping[str, int]
     retries: Mapping[str, int]
     last_log: str | None
+    reason: str | None = None
 
 
 def overview(
@@ -129,6 +133,7 @@ def overview(
         failures=_counts(t.failure.kind for t in history.failed if t.failure),
         retries=_counts(str(event.data["failure"]["kind"]) for event in retried),
         last_log=logs[-1] if logs else None,
+        reason=history[-1].data.get("reason") if is_ended(history) else None,
     )
 
 
@@ -211,9 +216,17 @@ def _ended_text(study: Overview, between: str) -> str:
 
 def _state_text(study: Overview) -> str:
     if study.driver is None:
-        return f"{study.state}; {_NEXT[study.state]}"
+        return f"{study.state}; {_next_text(study)}"
     text = f"running: host {study.driver.host}, pid {study.driver.pid}"
     return text if study.driver.seen else f"{text} (by its signs of life)"
+
+
+def _next_text(study: Overview) -> str:
+    """How a study goes on that nobody drives."""
+    rules = [key for key in _RULES if key in (study.reason or "")]
+    if study.state != FINISHED or not rules:
+        return _NEXT[study.state]
+    return f"{study.reason}; a larger {rules[0]}, or null, extends it"
 
 
 def _running_rows(study: Overview) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from moosnn.history import History, Kind
 from moosnn.pareto.front import front_of, hypervolume_history
 from moosnn.problem import Floats, Objective, Problem
 from moosnn.tracking.edge import beyond_word, edge_constraints, fell_beyond
+from moosnn.tracking.points import Points, points_of
 from moosnn.tracking.summary import members
 from moosnn.trial import Trial
 
@@ -32,6 +33,9 @@ _DPI = 120
 
 def front_figure(problem: Problem, history: History) -> Figure:
     """The front in its first two objectives, and what lies beyond the edge.
+
+    A point that was measured several times is drawn once, at its means, with a standard
+    error to each side.
 
     The right panel holds the observed trials: the front, dominated ones, those that
     violate a constraint which does not void, the reference. The left panel, grey, holds
@@ -92,13 +96,13 @@ def _draw_front(
     horizontal: Objective,
     vertical: Objective,
 ) -> None:
-    done = history.done
-    front = front_of(problem, done)
+    points = points_of(problem, history)
+    front = front_of(problem, points.trials)
     if horizontal.scale == "log":
         axes.set_xscale("log")
     if vertical.scale == "log":
         axes.set_yscale("log")
-    observed = [t for t in done if problem.is_observed(t)]
+    observed = [t for t in points.trials if problem.is_observed(t)]
     others = [t for t in observed if t.number not in front]
     _draw_others(axes, problem, others, horizontal, vertical)
     # Sorted along the horizontal axis, so that the steps run along it.
@@ -108,6 +112,7 @@ def _draw_front(
     )
     x, y = _clipped(on_front, horizontal), _values(on_front, vertical.metric)
     axes.step(x, y, where="post", color=_FRONT, linewidth=1, alpha=0.7)
+    _draw_errors(axes, points, on_front, horizontal, vertical)
     label = f"front ({len(x)})"
     axes.plot(x, y, marker="D", color=_FRONT, linestyle="none", label=label)
     _ring_fallen(axes, problem, history, horizontal, vertical)
@@ -122,6 +127,29 @@ def _draw_front(
     axes.set_xlabel(axis_label(horizontal))
     axes.set_title(f"front, hypervolume {front.hypervolume:.3f}", loc="left")
     axes.grid(alpha=0.25)
+
+
+def _draw_errors(
+    axes: Axes,
+    points: Points,
+    on_front: Sequence[Trial],
+    horizontal: Objective,
+    vertical: Objective,
+) -> None:
+    """A standard error to each side of the members that were measured several times."""
+    repeated = [t for t in on_front if points.is_repeated(t)]
+    if not repeated:
+        return
+    x, y = _clipped(repeated, horizontal), _clipped(repeated, vertical)
+    spans = []
+    for values, objective in ((x, horizontal), (y, vertical)):
+        sems = np.array([points.sem(t, objective.metric) for t in repeated])
+        log = objective.scale == "log"
+        below = np.minimum(sems, values - objective.floor) if log else sems
+        spans.append(np.stack([below, sems]))
+    axes.errorbar(
+        x, y, xerr=spans[0], yerr=spans[1], linestyle="none", color=_FRONT, linewidth=1
+    )
 
 
 def _ring_fallen(
@@ -188,7 +216,7 @@ def _draw_beyond(axes: Axes, problem: Problem, history: History) -> None:
     vertical = problem.objectives[0]
     voided = [
         t
-        for t in history.done
+        for t in points_of(problem, history).trials
         if t.evaluation
         and constraint.violation(t.evaluation.metrics[constraint.metric]) > 0
     ]

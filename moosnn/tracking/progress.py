@@ -12,12 +12,9 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import numpy as np
-
 from moosnn.history import Event, History, Kind
-from moosnn.pareto.dominance import is_dominated
-from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
+from moosnn.tracking.current_front import CurrentFront
 from moosnn.trial import Evaluation, Status, Trial
 
 # How many trials or suggestions "recent" means.
@@ -30,6 +27,9 @@ WORK_SAVED = "work_saved"
 class Progress:
     """A study at one moment.
 
+    Trials are counted one by one, repeats too: each is a training. The front is one of
+    points, each with the mean of its trainings.
+
     Attributes:
         done: trials that were evaluated.
         feasible: those of them that violate no constraint.
@@ -37,7 +37,8 @@ class Progress:
         failed: trials that finally failed.
         pending: trials that were proposed and have not ended.
         retrained: retrainings of front members that have ended.
-        front: the front's trial numbers, by ascending first loss.
+        front: the front's trial numbers, by ascending first loss; that of a repeated
+            point is its first.
         hypervolume: of the front.
         elapsed_s: seconds during which a driver was at work.
         suggestion_s: mean seconds of the last `RECENT` suggestions, 0 without any.
@@ -94,11 +95,13 @@ class Follower:
     problem: Problem
     now: Progress = field(default_factory=Progress)
     curve: list[Progress] = field(default_factory=list)
-    _front: list[Trial] = field(default_factory=list)
-    _losses: tuple[tuple[float, ...], ...] = ()
+    _front: CurrentFront = field(init=False)
     _last_time: float | None = None
     _suggestions: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
     _running: dict[tuple[int, int], Running] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._front = CurrentFront(self.problem)
 
     @classmethod
     def of(cls, problem: Problem, history: History) -> Self:
@@ -112,6 +115,14 @@ class Follower:
     def running(self) -> list[Running]:
         """What the workers have, by trial number."""
         return [self._running[key] for key in sorted(self._running)]
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """The front's members, with the means of those measured several times.
+
+        The same object until one of them changes.
+        """
+        return self._front.members
 
     @property
     def gain(self) -> float:
@@ -168,24 +179,17 @@ class Follower:
             now = replace(now, pending=now.pending - 1)
         if trial.evaluation is None:
             return replace(now, failed=now.failed + 1)
-        now = replace(
+        self._front.add(trial)
+        front = self._front.front
+        return replace(
             now,
             done=now.done + 1,
+            feasible=now.feasible + self.problem.is_feasible(trial),
             silent=now.silent + is_silent(self.problem, trial),
             saved_s=now.saved_s + saved_s(trial.evaluation),
+            front=front.numbers,
+            hypervolume=front.hypervolume,
         )
-        if not self.problem.is_feasible(trial):
-            return now
-        now = replace(now, feasible=now.feasible + 1)
-        (loss,) = self.problem.losses([trial])
-        if is_dominated(loss, np.reshape(self._losses, (-1, len(loss)))):
-            return now
-        # Whatever an earlier front dominated, this one dominates as well.
-        candidates = {t.number: t for t in (*self._front, trial)}
-        front = front_of(self.problem, list(candidates.values()))
-        self._front = [candidates[number] for number in front.numbers]
-        self._losses = front.losses
-        return replace(now, front=front.numbers, hypervolume=front.hypervolume)
 
     def _follow_running(self, event: Event) -> None:
         if event.number is None or event.attempt is None:

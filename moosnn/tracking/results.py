@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from moosnn.history import Event, History, Kind
-from moosnn.pareto.front import front_of
+from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Problem
+from moosnn.tracking.points import points_of
 from moosnn.tracking.summary import front_csv
 
 FRONT_CSV = "front.csv"
@@ -25,14 +26,20 @@ _PICTURES_EVERY_S = 60.0
 
 
 class Results:
-    """Writes the front and its pictures, and deletes weights nobody asks for."""
+    """Writes the front and its pictures, and deletes weights nobody asks for.
+
+    The weights of all trials of a front's point are wanted. Where a study repeats
+    points, a promise may be taken back, and what it dominated returns to the front:
+    such a study keeps all weights until its end.
+    """
 
     def __init__(self, *, folder: Path, problem: Problem) -> None:
         """Prepare; nothing is written."""
         self._folder = folder
         self._problem = problem
         self._history: History | None = None
-        self._front: tuple[int, ...] = ()
+        self._front: Front | None = None
+        self._wanted: set[int] = set()  # the numbers of all trials of its points
         self._left: dict[int, int] = {}  # number -> how many had ended when it left
         self._drawn_s = -_PICTURES_EVERY_S
 
@@ -45,6 +52,11 @@ class Results:
             self._on_finished(event, history)
         elif event.kind is Kind.CONFIRMED:
             self._write_csv(history)
+        elif event.kind is Kind.ENDED and _repeats(history):
+            _, wanted = self._front_and_trials(history)
+            for trial in history.done:
+                if trial.number not in wanted:
+                    self._delete_weights(trial.number)
 
     def close(self) -> None:
         """Write everything once more."""
@@ -54,19 +66,21 @@ class Results:
 
     def _on_finished(self, event: Event, history: History) -> None:
         assert event.number is not None
-        front = front_of(self._problem, history.done).numbers
+        front, wanted = self._front_and_trials(history)
         ended = len(history.done)
-        if front != self._front:
-            for number in set(self._front) - set(front):
+        if (front, wanted) != (self._front, self._wanted):
+            for number in self._wanted - wanted:
                 self._left[number] = ended
-            self._front = front
+            self._front, self._wanted = front, wanted
             self._write_csv(history)
             if time.monotonic() - self._drawn_s > _PICTURES_EVERY_S:
                 self._draw(history)
-        if event.number not in front:
+        if _repeats(history):
+            return
+        if event.number not in wanted:
             self._delete_weights(event.number)
         for number, left in list(self._left.items()):
-            if number in front:
+            if number in wanted:
                 del self._left[number]
             elif ended - left >= KEEP_ENDED:
                 self._delete_weights(number)
@@ -74,10 +88,16 @@ class Results:
 
     def _forget_unknown(self, history: History) -> None:
         """After a restart: only the front's weights are known to be wanted."""
-        self._front = front_of(self._problem, history.done).numbers
+        self._front, self._wanted = self._front_and_trials(history)
         for trial in history.done:
-            if trial.number not in self._front:
+            if trial.number not in self._wanted:
                 self._left[trial.number] = len(history.done)
+
+    def _front_and_trials(self, history: History) -> tuple[Front, set[int]]:
+        """The front, and the numbers of all trials of its points."""
+        points = points_of(self._problem, history)
+        front = front_of(self._problem, points.trials)
+        return front, {n for member in front.numbers for n in points.numbers[member]}
 
     def _delete_weights(self, number: int) -> None:
         for weights in (self._folder / "trials" / f"{number:06d}").glob(f"*/{WEIGHTS}"):
@@ -97,3 +117,9 @@ class Results:
             save(figure, self._folder / FRONT_PNG)
         save(hypervolume_figure(self._problem, history), self._folder / HYPERVOLUME_PNG)
         self._drawn_s = time.monotonic()
+
+
+def _repeats(history: History) -> bool:
+    """Whether a study repeats points (`study.replicates`)."""
+    config = history[0].data.get("config", {}) if len(history) else {}
+    return "replicates" in config.get("study", {})

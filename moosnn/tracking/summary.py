@@ -17,6 +17,7 @@ from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.space import Params, Space, Value
+from moosnn.tracking.points import points_of
 from moosnn.trial import Trial
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
@@ -31,18 +32,35 @@ class Member:
     """One member of a front.
 
     Attributes:
-        trial: as it was searched; its metrics are validation values.
+        trial: as it was searched; its metrics are validation values, means if it was
+            measured several times.
+        trials: the numbers of all trials of its point that were evaluated, ascending.
         confirmed: its retrainings on the test split; ``None`` if there are none.
     """
 
     trial: Trial
+    trials: tuple[int, ...]
     confirmed: Confirmed | None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it was measured several times."""
+        return len(self.trials) > 1
 
     @property
     def metrics(self) -> Mapping[str, float]:
         """The validation values."""
         assert self.trial.evaluation is not None
         return self.trial.evaluation.metrics
+
+    @property
+    def sems(self) -> Mapping[str, float]:
+        """The standard errors of the validation values that are known.
+
+        Of a repeated member over its seeds (see `pooled`), else as its task told.
+        """
+        assert self.trial.evaluation is not None
+        return self.trial.evaluation.sems
 
     def fell_infeasible(self, problem: Problem) -> int:
         """How many retrainings violate a constraint (fell silent) or failed."""
@@ -60,11 +78,15 @@ class Member:
 
 def members(problem: Problem, history: History) -> list[Member]:
     """The front's members, by ascending first loss."""
-    found = confirmed(history)
-    numbers = front_of(problem, history.done).numbers
+    found, points = confirmed(history), points_of(problem, history)
+    trials = {trial.number: trial for trial in points.trials}
     return [
-        Member(trial=history.trial(number), confirmed=found.get(number))
-        for number in numbers
+        Member(
+            trial=trials[number],
+            trials=points.numbers[number],
+            confirmed=found.get(number),
+        )
+        for number in front_of(problem, points.trials).numbers
     ]
 
 
@@ -134,9 +156,12 @@ def front_json(problem: Problem, history: History) -> list[dict[str, Any]]:
 
     Returns:
         Keys ``number``; ``params``, the active ones; ``metrics``, all that were
-        measured (validation); ``test``: ``None`` without retrainings, else ``count`` of
-        them, ``infeasible``, how many violated a constraint or failed, and ``metrics``:
-        for each metric ``mean``, ``min``, ``max`` and ``count``, how many measured it.
+        measured (validation; means over ``trials``); ``test``: ``None`` without
+        retrainings, else ``count`` of them, ``infeasible``, how many violated a
+        constraint or failed, and ``metrics``: for each metric ``mean``, ``min``,
+        ``max`` and ``count``, how many measured it; ``trials``, the numbers of all
+        trials of the point; ``sems``, standard errors of those metrics where it is
+        known.
     """
     return [
         {
@@ -144,6 +169,8 @@ def front_json(problem: Problem, history: History) -> list[dict[str, Any]]:
             "params": dict(problem.space.active(row.trial.proposal.params)),
             "metrics": dict(row.metrics),
             "test": _test_json(problem, row),
+            "trials": list(row.trials),
+            "sems": dict(row.sems),
         }
         for row in members(problem, history)
     ]
@@ -176,7 +203,10 @@ def front_csv(problem: Problem, history: History) -> str:
     Columns: ``number``, every metric that any member measured (validation), every
     parameter (``param.<name>``, blank where inactive), and, for each metric of the
     problem, ``test.<metric>.mean``, ``.min``, ``.max``; ``test.count`` retrainings, of
-    which ``test.infeasible`` violated a constraint or failed.
+    which ``test.infeasible`` violated a constraint or failed. Then, repeats or not,
+    ``trainings``: how many trials of the point were evaluated, of which the metrics are
+    the means; ``trials``: their numbers, with spaces between them; for each metric of
+    the problem ``sem.<metric>``, its standard error, blank where it is not known.
     """
     rows = members(problem, history)
     metrics = list(problem.metrics)
@@ -186,7 +216,8 @@ def front_csv(problem: Problem, history: History) -> str:
     tests = [f"test.{m}.{k}" for m in problem.metrics for k in ("mean", "min", "max")]
     names = [f"param.{name}" for name in problem.space]
     counts = ["test.count", "test.infeasible"]
-    writer.writerow(["number", *metrics, *names, *tests, *counts])
+    trained = ["trainings", "trials", *(f"sem.{m}" for m in problem.metrics)]
+    writer.writerow(["number", *metrics, *names, *tests, *counts, *trained])
     for row in rows:
         active = problem.space.active(row.trial.proposal.params)
         writer.writerow(
@@ -194,6 +225,8 @@ def front_csv(problem: Problem, history: History) -> str:
             + [row.metrics.get(metric, "") for metric in metrics]
             + [active.get(name, "") for name in problem.space]
             + _test_columns(problem, row)
+            + [len(row.trials), " ".join(map(str, row.trials))]
+            + [row.sems.get(metric, "") for metric in problem.metrics]
         )
     return table.getvalue()
 
@@ -204,7 +237,8 @@ def trials_csv(problem: Problem, history: History) -> str:
     Columns: ``number``, ``status`` (pending, done, failed), ``origin``, ``feasible``
     (True, False; blank unless done), ``stopped``, ``seconds``, ``failure`` (its kind),
     every metric that any trial measured, every parameter (``param.<name>``, blank where
-    inactive).
+    inactive), ``repeats`` (the number of the trial whose point it repeats, or blank).
+    Each trial has its own values; the means of points are in the front's file.
     """
     trials = history.trials
     measured = {m for t in trials if t.evaluation for m in t.evaluation.metrics}
@@ -212,7 +246,8 @@ def trials_csv(problem: Problem, history: History) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     head = ["number", "status", "origin", "feasible", "stopped", "seconds", "failure"]
-    writer.writerow([*head, *metrics, *(f"param.{name}" for name in problem.space)])
+    names = [f"param.{name}" for name in problem.space]
+    writer.writerow([*head, *metrics, *names, "repeats"])
     for trial in trials:
         found, active = trial.evaluation, problem.space.active(trial.proposal.params)
         row = [trial.number, trial.status, trial.proposal.origin]
@@ -223,7 +258,9 @@ def trials_csv(problem: Problem, history: History) -> str:
             row += [feasible, found.stopped or "", found.seconds, ""]
         values = found.metrics if found else {}
         row += [values.get(metric, "") for metric in metrics]
-        writer.writerow(row + [active.get(name, "") for name in problem.space])
+        row += [active.get(name, "") for name in problem.space]
+        repeats = trial.proposal.repeats
+        writer.writerow([*row, "" if repeats is None else repeats])
     return table.getvalue()
 
 

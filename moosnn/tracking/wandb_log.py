@@ -64,9 +64,9 @@ class Log:
             known: whether it happened before this process began: then the front waits.
         """
         follower = self._follower
-        rows, front = len(follower.curve), follower.now.front
+        rows, front = len(follower.curve), follower.front
         follower.add(event, history)
-        self._stale |= follower.now.front != front
+        self._stale |= follower.front is not front
         row = row_of(follower.now) if len(follower.curve) > rows else {}
         waited_s = time.monotonic() - self._front_s
         due = self._stale and not known and waited_s >= self._front_every_s
@@ -138,20 +138,26 @@ def row_of(now: Progress) -> dict[str, float]:
 
 
 def front_table(problem: Problem, history: History) -> Table:
-    """The front's trials: number, every metric, every parameter (empty if inactive)."""
+    """The front: number, every metric, every parameter (empty if inactive).
+
+    Before the parameters a standard error for each metric of the problem, empty if it
+    is not known, and how many trainings the values are the means of.
+    """
     import wandb
 
     rows = members(problem, history)
     metrics = list(problem.metrics)
     metrics += sorted({m for row in rows for m in row.metrics} - set(metrics))
-    data = []
+    data: list[list[Any]] = []
     for row in rows:
         active = problem.space.active(row.trial.proposal.params)
-        values = [row.metrics.get(metric) for metric in metrics]
-        data.append(
-            [row.trial.number, *values, *(active.get(name) for name in problem.space)]
-        )
+        cells: list[Any] = [row.trial.number]
+        cells += [row.metrics.get(metric) for metric in metrics]
+        cells += [row.sems.get(metric) for metric in problem.metrics]
+        cells += [len(row.trials), *(active.get(name) for name in problem.space)]
+        data.append(cells)
     columns: list[str | int] = ["trial", *metrics]
+    columns += [*(f"sem.{metric}" for metric in problem.metrics), "trainings"]
     columns += [f"param.{name}" for name in problem.space]
     return wandb.Table(columns=columns, data=data, allow_mixed_types=True)
 
@@ -163,8 +169,9 @@ def artifact(folder: Path, problem: Problem, history: History) -> Artifact:
     found = wandb.Artifact(f"study-{study_id(history)}", type="study")
     paths = [folder / name for name in _FILES]
     for row in members(problem, history):
-        attempt = folder / f"trials/{row.trial.number:06d}/{row.trial.attempt}"
-        paths.append(attempt / WEIGHTS)
+        for number in row.trials:
+            attempt = history.trial(number).attempt
+            paths.append(folder / f"trials/{number:06d}/{attempt}" / WEIGHTS)
     for path in paths:
         if path.is_file():
             name = path.relative_to(folder).as_posix()

@@ -26,9 +26,10 @@ class Signs:
     done: str = "━"
     left: str = "─"
     more: str = "…"
+    plus_minus: str = "±"
 
 
-ASCII = Signs(done="#", left="-", more="...")
+ASCII = Signs(done="#", left="-", more="...", plus_minus="+-")
 
 
 def fitted(line: Text, width: int, signs: Signs) -> Text:

@@ -16,7 +16,7 @@ from moosnn.tracking.advice import (
 from tests.helpers import Story, toy_problem
 
 BUDGET = 100
-MIDDLE = [0.5] * len(toy_problem().space)
+DIM = len(toy_problem().space)
 
 
 def told(advice: Advice, history: History, capsys: pytest.CaptureFixture[str]) -> str:
@@ -26,7 +26,8 @@ def told(advice: Advice, history: History, capsys: pytest.CaptureFixture[str]) -
 
 def add(story: Story, count: int, **metrics: float) -> None:
     for _ in range(count):
-        story.finish(story.propose_at(*MIDDLE), **metrics)
+        another = [0.618 * story.history.proposals % 1.0] * DIM
+        story.finish(story.propose_at(*another), **metrics)
 
 
 def story(count: int, **metrics: float) -> Story:
@@ -90,7 +91,7 @@ def test_a_constraint_is_not_suspected_without_reason() -> None:
     assert suspicious_constraint(problem, some.history) is None  # 87 % only
     unmeasured = Story(problem)
     for _ in range(30):
-        number = unmeasured.propose_at(*MIDDLE)
+        number = unmeasured.propose_at(*[0.5] * DIM)
         unmeasured.finish(number, stopped="silent", silence_margin=1.0)
     assert suspicious_constraint(problem, unmeasured.history) is None
 
@@ -105,7 +106,7 @@ def test_the_constraint_that_is_violated_most_is_named() -> None:
     )
     made = Story(problem)
     for _ in range(30):
-        number = made.propose_at(*MIDDLE)
+        number = made.propose_at(*[0.5] * DIM)
         made.finish(number, accuracy=0.9, silence_margin=-1.0, latency_ms=7.0)
     said = suspicious_constraint(problem, made.history)
     assert said is not None
@@ -145,3 +146,17 @@ def test_a_silent_network_on_the_front_is_told_with_what_to_add() -> None:
     kept = story(1, **GOOD, silent_fraction=0.0)
     add(kept, 1, **SILENT, silent_fraction=1.0)
     assert rewarded_silence(toy_problem(), kept.history) is None
+
+
+def test_a_silent_seed_of_a_member_is_not_called_a_silent_network() -> None:
+    free = toy_problem(constraints=())
+    told = Story(free)
+    silent = {"accuracy": 0.6, "spikes_per_sample": 5.0, "silent_fraction": 1.0}
+    for fraction in (1.0, 0.0):
+        metrics = {**silent, "silent_fraction": fraction}
+        told.finish(told.propose_at(*[0.5] * DIM), **metrics)
+    assert rewarded_silence(free, told.history) is None
+    told.finish(told.propose_at(*[0.6] * DIM), **{**silent, "accuracy": 0.9})
+    said = rewarded_silence(free, told.history)
+    assert said is not None
+    assert said.startswith("trial 2 is on the front and silent for 100%")

@@ -15,11 +15,13 @@ from rich.console import Console as Terminal
 from moosnn.__main__ import main
 from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
+from moosnn.pareto.front import front_of
 from moosnn.tracking.console import Console, can_be_live
 from moosnn.trial import Evaluation
 from tests.helpers import Story, toy_problem
 from tests.runtime.test_executors import processes, until
 from tests.test_main import run_moosnn
+from tests.tracking.repeats import lucky
 from tests.tracking.screen import Emulator, Watched
 from tests.tracking.test_summary import POINT, story
 
@@ -56,6 +58,15 @@ def test_a_line_a_trial() -> None:
     )
     assert lines[6] == "confirm trial 0, seed 3: diverged: nan"
     assert lines[7] == "stopped; the same command continues from here"
+
+
+def test_a_repeat_says_of_which_trial_and_what_it_did_to_the_front() -> None:
+    *_, taken, kept, _ = shown(lucky().history).splitlines()
+    assert "accuracy 0.500" in taken  # its own value, not the mean
+    done = lucky().history.done
+    then, now = (front_of(toy_problem(), done[:n]).hypervolume for n in (4, 5))
+    assert taken.endswith(f"trial 0 again  -> off the front, hypervolume {then:.3f}")
+    assert kept.endswith(f"trial 2 again  <- front, hypervolume {now:.3f}")
 
 
 def test_the_table_fits_eighty_columns() -> None:

@@ -12,7 +12,8 @@ from moosnn.problem import Objective, Problem
 from moosnn.tracking.front_table import print_front
 from moosnn.trial import Evaluation
 from tests.helpers import Story, toy_problem
-from tests.tracking.test_summary import POINT
+from tests.tracking.repeats import lucky
+from tests.tracking.test_summary import POINT, evaluation
 
 ENERGY = Objective(metric="energy", goal="min", reference=1e4)
 
@@ -119,3 +120,40 @@ def test_without_retrainings_it_has_no_column_for_them() -> None:
     print_front(Terminal(file=out, width=80), problem, told.history)
     assert "test" not in out.getvalue()
     assert row(out.getvalue().splitlines()) == ["0", "0.900", "10"]
+
+
+def test_a_repeated_member_has_its_means_errors_and_seeds() -> None:
+    lines = table(toy_problem(), 80, story=lucky())
+    rows = [line.split() for line in lines if line.split()[:1] in (["1"], ["2"])]
+    assert rows == [
+        ["1", "0.800", "200", "1"],
+        ["2", "0.600", "±0.148", "20", "±11.0", "2"],
+    ]
+    text = " ".join(lines)
+    assert "seeds: how many trainings a value is the mean of" in text
+    assert lines[0].startswith("front of 2 trials")
+    ascii_only = table(toy_problem(), 80, "ascii", story=lucky())
+    assert any("0.600 +-0.148" in line for line in ascii_only)
+
+
+def test_a_narrow_table_of_repeats_has_means_only() -> None:
+    lines = table(toy_problem(), 32, story=lucky())
+    assert ["2", "0.600", "20", "2"] in [line.split() for line in lines]
+    assert "standard error" not in " ".join(lines)
+
+
+def test_without_repeats_there_is_no_column_of_seeds() -> None:
+    assert "seeds" not in table(toy_problem(), 120)[3]
+    assert not any("seeds:" in line for line in table(toy_problem(), 120))
+
+
+def test_the_ranges_of_test_values_give_way_to_standard_errors() -> None:
+    """Where both are too many columns."""
+    told = lucky()
+    for replicate in range(3):
+        result = evaluation(0.5123 + replicate / 100, 123.4).to_json()
+        told._add(Kind.CONFIRMED, 2, replicate=replicate, evaluation=result)
+    lines = table(toy_problem(), 60, story=told)
+    cells = ["2", "0.600", "±0.148", "0.522", "20", "±11.0", "123.4", "2", "0/3"]
+    assert cells in [line.split() for line in lines]
+    assert max(map(len, lines)) <= 60

@@ -11,6 +11,7 @@ from moosnn.history import History
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.interactive import front_figure
 from tests.helpers import Story, toy_problem
+from tests.tracking.repeats import ACCURACY_SEM, SPIKES_SEM, lucky
 from tests.tracking.test_summary import POINT, evaluation
 
 CONSTRAINT = Constraint(metric="silence_margin", upper=0.0, voids=True)
@@ -139,3 +140,19 @@ def test_a_third_objective_is_the_colour() -> None:
     bar = made["layout"]["coloraxis"]
     assert bar["colorbar"]["title"]["text"] == "log10 of size, lower is better"
     assert not [t for t in made["data"] if t["mode"] == "lines"]
+
+
+def test_a_repeated_member_is_one_marker_with_its_errors() -> None:
+    found = traces(figure(toy_problem(), lucky().history))
+    front = found["front (2)"]
+    assert front["x"] == pytest.approx([20.0, 200.0])
+    assert front["y"] == pytest.approx([0.6, 0.8])
+    assert front["error_x"]["array"] == pytest.approx([SPIKES_SEM, 0.0])
+    assert front["error_y"]["array"] == pytest.approx([ACCURACY_SEM, 0.0])
+    twice, once = front["text"]
+    assert "means of trials 2, 4" in twice
+    assert "accuracy 0.600 ± 0.148" in twice
+    assert "±" not in once
+    assert "means" not in once
+    single = traces(figure(toy_problem(), story(toy_problem())))
+    assert "error_x" not in single["front (2)"]

@@ -23,6 +23,7 @@ from moosnn.tracking.wording import (
 )
 from moosnn.trial import Evaluation
 from tests.helpers import Story, toy_problem
+from tests.tracking.repeats import repeat
 from tests.tracking.test_summary import POINT
 
 
@@ -30,7 +31,7 @@ def moment(history: History, problem: Problem, budget: int = 40) -> Moment:
     """What is shown after a history."""
     before = Moment(title="study runs/x", budget=budget, problem=problem)
     follower = Follower.of(problem, history)
-    return moment_of(follower, history[-1], history, before)
+    return moment_of(follower, history[-1], before)
 
 
 def shown(
@@ -279,3 +280,19 @@ def test_colours_read_on_black_and_on_white(style: str) -> None:
     )
     assert (luminance + 0.05) / 0.05 > 3
     assert 1.05 / (luminance + 0.05) > 3
+
+
+def test_a_repeated_member_is_shown_with_its_mean_as_soon_as_it_moves() -> None:
+    told, problem = Story(toy_problem()), toy_problem()
+    for width, accuracy in ((16, 0.9), (17, 0.5)):
+        number = told.propose({**POINT, "width": width})
+        metrics = {"accuracy": accuracy, "spikes_per_sample": 1000 * accuracy}
+        told.finish(number, silence_margin=-1.0, **metrics)
+    follower = Follower.of(problem, told.history)
+    before = moment(told.history, problem)
+    metrics = {"accuracy": 0.7, "spikes_per_sample": 800.0, "silence_margin": -1.0}
+    repeat(told, 0, Evaluation(metrics=metrics))
+    follower.add(told.history[-1], told.history)
+    after = moment_of(follower, told.history[-1], before)
+    assert [trial.number for trial in after.front] == [0, 1]
+    assert any(line.split() == ["0", "0.800", "850"] for line in shown(after))

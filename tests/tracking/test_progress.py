@@ -13,6 +13,8 @@ from moosnn.runtime.record import read_record
 from moosnn.tracking.progress import Follower, saved_s, study_id
 from moosnn.trial import Evaluation
 from tests.helpers import toy_problem
+from tests.tracking.repeats import ACCURACY, SPIKES, lucky, repeat
+from tests.tracking.test_summary import evaluation
 
 PARAMS = {"depth": 1, "lr": 0.01, "threshold": 1.0}
 
@@ -163,3 +165,43 @@ def test_a_study_keeps_its_id() -> None:
     assert identity == study_id(History.of([first, proposed(2.0, 0)]))
     assert identity != study_id(History.of([event(Kind.STUDY, 1.5, digest="y")]))
     assert identity != study_id(History.of([event(Kind.STUDY, 1.6, digest="x")]))
+
+
+def test_a_promise_that_is_taken_back_brings_back_what_it_dominated() -> None:
+    history, problem = lucky().history, toy_problem()
+    follower = Follower.of(problem, history)
+    fronts = [point.front for point in follower.curve]
+    assert fronts == [(0,), (0,), (0, 2), (1, 2), (1, 2)]
+    volumes = [point.hypervolume for point in follower.curve]
+    done = history.done
+    expected = [front_of(problem, done[: n + 1]).hypervolume for n in range(len(done))]
+    assert volumes == pytest.approx(expected)
+    assert volumes[3] < volumes[2]
+    assert follower.gain == pytest.approx(volumes[-1])
+
+
+def test_members_have_means_and_trials_are_counted_one_by_one() -> None:
+    follower = Follower.of(toy_problem(), lucky().history)
+    now = follower.now
+    assert (now.done, now.feasible, now.silent, now.ended) == (5, 5, 0, 5)
+    member = follower.front[1]
+    assert member.evaluation is not None
+    assert member.evaluation.metrics["accuracy"] == pytest.approx(ACCURACY)
+    assert member.evaluation.metrics["spikes_per_sample"] == pytest.approx(SPIKES)
+
+
+def test_what_is_shown_of_the_front_stays_until_a_member_changes() -> None:
+    told, problem = lucky(), toy_problem()
+    follower = Follower.of(problem, told.history)
+    before = follower.front
+
+    def hear() -> None:
+        follower.add(told.history[-1], told.history)
+
+    repeat(told, 0, evaluation(0.1, 900.0))
+    hear()
+    assert follower.front is before
+    repeat(told, 2, evaluation(0.6, 20.0))
+    hear()
+    assert follower.now.front == tuple(t.number for t in before)
+    assert follower.front is not before

@@ -8,11 +8,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from moosnn.history import History
+from moosnn.history import History, HistoryBuilder, Kind
 from moosnn.problem import Constraint, Objective
 from moosnn.tracking.plots import front_figure, hypervolume_figure, save
 from moosnn.tracking.results import KEEP_ENDED, Results
 from tests.helpers import Story, toy_problem
+from tests.tracking.repeats import ACCURACY_SEM, SPIKES_SEM, lucky, repeat
 from tests.tracking.test_summary import POINT, evaluation, story
 
 
@@ -154,3 +155,96 @@ def test_three_objectives_draw_the_first_two() -> None:
     )
     _, front = front_figure(problem, told.history).axes
     assert [2.0, 0.5] in [p for line in front.lines for p in line.get_xydata().tolist()]
+
+
+def test_a_repeated_member_is_drawn_once_at_its_means_with_its_errors() -> None:
+    beyond, front = front_figure(toy_problem(), lucky().history).axes
+    drawn = {line.get_label(): line.get_xydata() for line in front.lines}
+    assert drawn["front (2)"] == pytest.approx(np.array([[20.0, 0.6], [200.0, 0.8]]))
+    assert drawn["dominated (1)"] == pytest.approx(np.array([[200.0, 0.7]]))
+    (across,), (up,) = (bars.get_segments() for bars in front.collections)
+    assert across[:, 0] == pytest.approx([20 - SPIKES_SEM, 20 + SPIKES_SEM])
+    assert up[:, 1] == pytest.approx([0.6 - ACCURACY_SEM, 0.6 + ACCURACY_SEM])
+    assert "beyond, trained (0)" in {line.get_label() for line in beyond.lines}
+    _, single = front_figure(toy_problem(), story().history).axes
+    assert not single.collections
+
+
+def test_a_silent_seed_of_an_awake_point_is_not_beyond_the_edge() -> None:
+    told = story()
+    repeat(told, 0, evaluation(0.99, 1.0, margin=0.1))
+    beyond, front = front_figure(toy_problem(), told.history).axes
+    assert "beyond, trained (1)" in {line.get_label() for line in beyond.lines}
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in front.lines}
+    assert drawn["front (2)"] == [[10.0, 0.5], [100.0, 0.9]]
+
+
+def follow_with_weights(folder: Path, told: Story) -> Results:
+    """Each trial of a story, with weights on the disk when it ends."""
+    results = Results(folder=folder, problem=toy_problem())
+    history = told.history
+    for length in range(1, len(history) + 1):
+        event = history[length - 1]
+        if event.kind is Kind.FINISHED:
+            assert event.number is not None
+            weights = weights_of(folder, event.number)
+            weights.parent.mkdir(parents=True)
+            weights.touch()
+        results.on_event(event, history.prefix(length))
+    return results
+
+
+def kept(folder: Path) -> list[int]:
+    found = folder.glob("trials/*/*/weights.safetensors")
+    return sorted(int(path.parts[-3]) for path in found)
+
+
+def replicated(story: Story) -> Story:
+    """The same story of a study with `study.replicates`."""
+    told = Story(toy_problem())
+    told._builder = HistoryBuilder()
+    told._add(Kind.STUDY, config={"study": {"replicates": {"share": 0.2}}})
+    for event in list(story.history)[1:]:
+        told._builder.append(event)
+    return told
+
+
+def test_what_returns_to_the_front_still_has_its_weights(tmp_path: Path) -> None:
+    told = replicated(lucky())
+    results = follow_with_weights(tmp_path, told)
+    # Trial 1 was dominated when it ended, and is a member now.
+    assert kept(tmp_path) == [0, 1, 2, 3, 4]
+    told._add(Kind.ENDED, reason="budget", hypervolume=1.0, front=[1, 2])
+    results.on_event(told.history[-1], told.history)
+    # All seeds of the members, and nothing else.
+    assert kept(tmp_path) == [1, 2, 4]
+
+
+def test_a_finished_study_that_is_shown_again_keeps_its_weights(tmp_path: Path) -> None:
+    told = replicated(lucky())
+    told._add(Kind.ENDED, reason="budget", hypervolume=1.0, front=[1, 2])
+    follow_with_weights(tmp_path, told)
+    again = Results(folder=tmp_path, problem=toy_problem())
+    again.on_event(told.history[-1], told.history)
+    again.close()
+    assert kept(tmp_path) == [1, 2, 4]
+
+
+def test_a_point_that_was_tried_twice_by_chance_keeps_both(tmp_path: Path) -> None:
+    told = Story(toy_problem())
+    for width, accuracy in ((16, 0.9), (17, 0.3), (16, 0.8)):
+        measured = evaluation(accuracy, 10.0)
+        told.finish_with(told.propose({**POINT, "width": width}), measured)
+    follow_with_weights(tmp_path, told)
+    assert kept(tmp_path) == [0, 2]
+
+
+def test_the_front_file_follows_a_mean_that_moves(tmp_path: Path) -> None:
+    told = story()
+    results = Results(folder=tmp_path, problem=toy_problem())
+    tell(results, told.history)
+    seen = len(told.history)
+    repeat(told, 1, evaluation(0.6, 10.0))  # the same members, another mean
+    tell(results, told.history, seen)
+    rows = (tmp_path / "front.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["0", "0.9"], ["1", "0.55"]]

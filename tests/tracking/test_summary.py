@@ -124,6 +124,8 @@ def test_the_front_as_csv() -> None:
     assert (best["test.accuracy.min"], best["test.accuracy.max"]) == ("0.7", "0.8")
     assert (best["test.count"], best["test.infeasible"]) == ("3", "2")
     assert (quiet["test.count"], quiet["test.accuracy.mean"]) == ("0", "")
+    # The columns are there without repeats as well.
+    assert (best["trainings"], best["trials"], best["sem.accuracy"]) == ("1", "0", "")
 
 
 def test_an_empty_front_is_a_header() -> None:
