@@ -29,7 +29,7 @@ moosnn finds spiking neural networks that are accurate and quiet.
 
   python -m moosnn +experiment=nas                     a study on this machine
   python -m moosnn +experiment=nas                     the same line again: it continues
-  python -m moosnn -m +experiment=nas optimizer=qnehvi,nsga2 seed=0,1,2        a sweep
+  python -m moosnn -m +experiment=nas optimizer=ehvi,nsga2 seed=0,1,2        a sweep
 
   python -m moosnn status FOLDER      how far a study or a sweep is
   python -m moosnn front FOLDER       its front; --json, --at N

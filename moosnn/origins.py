@@ -118,7 +118,7 @@ def _asked(study: Mapping[str, Any]) -> dict[str, Any] | None:
         isinstance(name, str) and name.strip() for name in folders
     ):
         raise ConfigError(
-            f"{KEY}: expected folders of studies, e.g. [runs/nas-qnehvi-s0], got "
+            f"{KEY}: expected folders of studies, e.g. [runs/nas-ehvi-s0], got "
             f"{folders!r}."
         )
     count = study.get(_POINTS, _DEFAULT_POINTS)

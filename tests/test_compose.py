@@ -44,19 +44,19 @@ def test_one_study_lies_where_its_words_say() -> None:
     assert folders(smoke) == ["runs/smoke-sobol-s0"]
     assert folders(smoke, "seed=3", "optimizer=nsga2") == ["runs/smoke-nsga2-s3"]
     assert folders(smoke, "task.seconds=0.1") == ["runs/smoke-sobol-s0"]
-    assert folders("task=analytic", "space=toy_snn") == ["runs/study-qnehvi-s0"]
+    assert folders("task=analytic", "space=toy_snn") == ["runs/study-ehvi-s0"]
     assert folders(smoke, "study_dir=a/b") == ["a/b"]
 
 
 def test_a_sweep_has_a_study_for_each_combination() -> None:
-    found = folders(*SWEEP, "optimizer=qnehvi,nsga2,sobol", "seed=0,1")
+    found = folders(*SWEEP, "optimizer=ehvi,nsga2,sobol", "seed=0,1")
     assert found == [
         f"runs/sweep-smoke/smoke-{optimizer}-s{seed}"
-        for optimizer in ("qnehvi", "nsga2", "sobol")
+        for optimizer in ("ehvi", "nsga2", "sobol")
         for seed in (0, 1)
     ]
     found = folders("-m", "+experiment=smoke,nas", "hydra.sweep.dir=here/there")
-    assert found == ["here/there/smoke-sobol-s0", "here/there/nas-qnehvi-s0"]
+    assert found == ["here/there/smoke-sobol-s0", "here/there/nas-ehvi-s0"]
 
 
 def test_what_makes_a_study_another_one_is_in_its_folders_name() -> None:

@@ -86,7 +86,7 @@ def _timeless(raw: object) -> object:
     return raw
 
 
-@pytest.mark.parametrize("optimizer", ["qnehvi", "nsga2"])
+@pytest.mark.parametrize("optimizer", ["ehvi", "nsga2"])
 def test_replay_of_a_study_with_four_workers_is_exact(
     optimizer: str, tmp_path: Path
 ) -> None:

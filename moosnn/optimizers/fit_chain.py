@@ -62,14 +62,15 @@ class FitChain:
 
     def completed(self, fits: tuple[Hyper, ...], block: Block, dim: int) -> list[Hyper]:
         """Hyperparameters for each column of a block; without a fit the default."""
-        default = default_hyper(dim, self._noise_share)
-        return list(fits) or [default] * block.values.shape[1]
+        return list(fits) or [self._default(dim, far=bool(f)) for f in block.far]
+
+    def _default(self, dim: int, *, far: bool) -> Hyper:
+        return default_hyper(dim, self._noise_share, far=far)
 
     def _fitted(
         self, problem: Problem, history: History, cube: Cube, before: Fits
     ) -> Fits:
         blocks = blocks_of(problem, history, cube)
-        default = default_hyper(cube.dim, self._noise_share)
         after: dict[str, tuple[Hyper, ...]] = {}
         for each in fields(Fits):
             block: Block | None = getattr(blocks, each.name)
@@ -81,10 +82,13 @@ class FitChain:
                         block,
                         column,
                         cube.parameter_of,
-                        [default, *last[column : column + 1]],
+                        [
+                            self._default(cube.dim, far=bool(far)),
+                            *last[column : column + 1],
+                        ],
                         self._noise_share,
                     )
-                    for column in range(block.values.shape[1])
+                    for column, far in enumerate(block.far)
                 )
         return Fits(**after)
 

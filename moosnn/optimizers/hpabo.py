@@ -149,7 +149,7 @@ class Hpabo:
     ) -> tuple[Surrogates, str]:
         """What the agent on turn models, and the origin of what it proposes."""
         metrics = sorted(o.metric for o in question.problem.objectives)
-        turn = _number(question) % (len(metrics) + 1)
+        turn = question.number % (len(metrics) + 1)
         if turn == len(metrics):
             combined = self._combined(question, good)
             return with_one_gain(surrogates, combined, range(len(metrics))), _PSEUDO
@@ -203,6 +203,7 @@ def scalarised(block: Block, good: Mask, weights: Floats) -> Block:
         variances=(variances / sd**2)[:, None],
         log_stretch=np.zeros((len(gains), 1)),
         outcome=np.zeros(1, dtype=np.intp),
+        far=np.zeros(1, dtype=bool),
     )
 
 
@@ -230,6 +231,7 @@ def with_one_gain(surrogates: Surrogates, own: Gp, others: Sequence[int]) -> Sur
         zeros=np.array([-np.inf, *(-zeros[k] for k in others), *zeros[gains:]]),
         constraint=np.array([*range(first), *(first + surrogates.constraint)], int),
         log_weights=np.array([*[0.0] * first, *surrogates.log_weights]),
+        far=np.array([*[False] * first, *surrogates.far], dtype=bool),
     )
 
 
@@ -242,12 +244,6 @@ def _good(question: Question, surrogates: Surrogates) -> list[Trial]:
     means = surrogates.predict(features).means[:, 0, :gains]
     beats: Mask = np.all(means > surrogates.zeros[:gains], axis=1)
     return [trial for trial, kept in zip(feasible, beats, strict=True) if kept]
-
-
-def _number(question: Question) -> int:
-    """Of the proposal that is asked for: some may have been made in the same call."""
-    history = question.history
-    return history.proposals + len(question.waiting) - len(history.pending)
 
 
 def _wanted(

@@ -9,10 +9,11 @@ is a sum over the boxes that the front leaves, of products over the axes of
     E[min(Y, u) - l, if positive] = sd (h((mean - l) / sd) - h((mean - u) / sd)),
     h(z) = phi(z) + z Phi(z)                                          [Emmerich2011]_
 
-and the probability of feasibility a product over the constraints of normal
-distribution functions. Neither needs samples or automatic differentiation, so that one
-gradient costs a fraction of a millisecond. Everything is kept in logarithms
-[Ament2023]_, which have slopes where the improvement itself is too small for a double.
+and the probability of feasibility a product over the constraints of distribution
+functions (Student's with 4 degrees of freedom). Neither needs samples or automatic
+differentiation, so that one gradient costs a fraction of a millisecond. Everything is
+kept in logarithms [Ament2023]_, which have slopes where the improvement itself is too
+small for a double.
 
 Where the front is uncertain (noisy measurements) or will have changed (pending
 points), the improvement is averaged over joint draws of it [Daulton2021]_.
@@ -31,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, logsumexp, ndtr
+from scipy.special import erfcx, gammaln, log_ndtr, logsumexp, ndtr, stdtr
 
 from moosnn.optimizers.cube import Indexes
 from moosnn.optimizers.posterior import Prediction, Surrogates
@@ -39,6 +40,13 @@ from moosnn.pareto.cells import UNBOUNDED, Cells
 from moosnn.problem import Floats
 
 _LOG_SQRT_2PI = 0.5 * np.log(2.0 * np.pi)
+# A model with estimated hyperparameters is surer than it should be: with normal tails
+# whole regions far from the data are given up for a difference of two deviations.
+_DEGREES = 4.0
+_LOG_TAIL = gammaln(2.5) - gammaln(2.0) - 0.5 * np.log(_DEGREES * np.pi)
+# Values at points and boxes that are held at once, an array: 200 points of a front
+# leave 20,301 boxes of three objectives, and 512 candidates' took 676 MB.
+_NUMBERS = 2**19
 _NEAR = -1.0  # below it h(z) is computed from its tail
 _FAR = -1e3  # below it by its asymptote
 _NARROWEST = 1e-13  # of a box, relative: keeps the logarithm of its width finite
@@ -59,14 +67,25 @@ class Improvement:
         self._draw = np.repeat(np.arange(len(draws)), counts)
         self._first = np.cumsum([0, *counts[:-1]])
         self._draws = len(draws)
+        self._widest = max(sum(counts), *(len(axis.levels) for axis in self._axes))
 
     def values(self, points: Floats) -> Floats:
         """The score at ``b x e`` points, ``b``."""
         prediction = self._surrogates.predict(points)
+        feasible, _ = log_feasibility(self._surrogates, prediction)
+        together = max(1, _NUMBERS // self._widest)
+        found = np.empty(len(points))
+        for first in range(0, len(points), together):
+            rows = slice(first, first + together)
+            some = Prediction(prediction.means[rows], prediction.sds[rows])
+            found[rows] = self._summed(some, feasible[rows])
+        return found
+
+    def _summed(self, prediction: Prediction, feasible: Floats) -> Floats:
+        """The score over all boxes, ``b``; holds some ``b x j`` at a time."""
         boxes = sum(
             self._log_side(prediction, k, axis)[0] for k, axis in enumerate(self._axes)
         )
-        feasible, _ = log_feasibility(self._surrogates, prediction)
         total = boxes + feasible[:, self._draw]
         return np.asarray(logsumexp(total, axis=1) - np.log(self._draws))
 
@@ -166,7 +185,8 @@ def log_feasibility(
     """
     gains = surrogates.gains
     means, sds = prediction.means[:, :, gains:], prediction.sds[:, None, gains:]
-    holds = log_ndtr((surrogates.zeros[gains:] - means) / sds) + surrogates.log_weights
+    z = (surrogates.zeros[gains:] - means) / sds
+    holds = _log_tail(z) + surrogates.log_weights
     total = np.zeros(holds.shape[:2])
     shares = np.empty_like(holds)
     for constraint in np.unique(surrogates.constraint):
@@ -195,9 +215,18 @@ def feasibility_slopes(
     gains = surrogates.gains
     sds = prediction.sds[:, None, gains:]
     z = (surrogates.zeros[gains:] - prediction.means[:, :, gains:]) / sds
-    hazard = np.exp(_log_density(z) - log_ndtr(z)) / sds  # of falling short
+    hazard = np.exp(_log_tail_density(z) - _log_tail(z)) / sds  # of falling short
     pull = shares * hazard
     return -pull, -(pull * z).sum(axis=1)
+
+
+def _log_tail(z: Floats) -> Floats:
+    """The log distribution function of Student's t with 4 degrees of freedom."""
+    return np.asarray(np.log(stdtr(_DEGREES, z)))
+
+
+def _log_tail_density(z: Floats) -> Floats:
+    return np.asarray(_LOG_TAIL - 0.5 * (_DEGREES + 1.0) * np.log1p(z * z / _DEGREES))
 
 
 def _log_density(z: Floats) -> Floats:

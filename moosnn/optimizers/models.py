@@ -15,9 +15,9 @@ from scipy.special import logsumexp
 
 from moosnn.history import History
 from moosnn.optimizers.base import FALLBACK, Fresh, generator, proposal
-from moosnn.optimizers.cube import Cube, Indexes
+from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.fit_chain import FitChain
-from moosnn.optimizers.outcomes import blocks_of, features_of
+from moosnn.optimizers.outcomes import Block, blocks_of, features_of
 from moosnn.optimizers.posterior import Gp, Surrogates
 from moosnn.optimizers.sobol import sobol_point
 from moosnn.optimizers.surrogate import Hyper
@@ -40,6 +40,7 @@ class Question:
     Attributes:
         problem: what is wanted.
         history: what happened.
+        number: the proposal's; several may be asked for of the same history.
         cube: of the problem's space.
         waiting: the points of trials that are being evaluated, or will be.
         fresh: which points may be proposed.
@@ -48,6 +49,7 @@ class Question:
 
     problem: Problem
     history: History
+    number: int
     cube: Cube
     waiting: Sequence[Params]
     fresh: Fresh
@@ -104,7 +106,7 @@ def proposals_of(
             rng = generator(seed, number)
             try:
                 params, origin = answer(
-                    Question(problem, history, cube, waiting, fresh, rng)
+                    Question(problem, history, number, cube, waiting, fresh, rng)
                 )
             except NUMERICAL_ERRORS as error:
                 _log.warning("proposal %d: %s; a Sobol point", number, error)
@@ -132,6 +134,7 @@ def surrogates_of(question: Question, chain: FitChain) -> Surrogates | None:
     zeros: list[float] = []
     constraint: list[int] = []
     log_weights: list[float] = []
+    far: list[bool] = []
     if blocks.objectives is not None:
         hypers = chain.completed(fits.objectives, blocks.objectives, cube.dim)
         for k, hyper in enumerate(hypers):
@@ -144,12 +147,13 @@ def surrogates_of(question: Question, chain: FitChain) -> Surrogates | None:
             continue
         hypers = chain.completed(fit, block, cube.dim)
         first = max(constraint, default=-1) + 1
-        weights = _form_weights(hypers, block.outcome)
+        weights = _form_weights(hypers, block)
         for k in np.flatnonzero(weights > _LIGHTEST).tolist():
             gps.append(Gp.of(block, k, hypers[k], cube.parameter_of))
             zeros.append(float(block.zeros[k]))
             constraint.append(first + int(block.outcome[k]))
             log_weights.append(float(weights[k]))
+            far.append(bool(block.far[k]))
     if not gps:
         return None
     return Surrogates(
@@ -158,16 +162,23 @@ def surrogates_of(question: Question, chain: FitChain) -> Surrogates | None:
         zeros=np.array(zeros),
         constraint=np.array(constraint, dtype=np.intp),
         log_weights=np.array(log_weights),
+        far=np.array(far, dtype=bool),
     )
 
 
-def _form_weights(hypers: Sequence[Hyper], outcome: Indexes) -> Floats:
-    """How much each form of each outcome counts, as logarithms."""
+def _form_weights(hypers: Sequence[Hyper], block: Block) -> Floats:
+    """How much each form of each outcome counts, as logarithms.
+
+    Near and far ones count one half each, whatever the evidence; among them it decides.
+    """
     evidence = _TEMPER * np.array([hyper.evidence for hyper in hypers])
     weights = np.empty_like(evidence)
-    for each in np.unique(outcome).tolist():
-        forms = outcome == each
-        weights[forms] = evidence[forms] - logsumexp(evidence[forms])
+    for outcome in np.unique(block.outcome).tolist():
+        for far in (False, True):
+            forms = (block.outcome == outcome) & (block.far == far)
+            if forms.any():
+                weights[forms] = evidence[forms] - logsumexp(evidence[forms])
+                weights[forms] -= np.log(2.0)
     return weights
 
 

@@ -4,10 +4,11 @@ Knows: losses, violations, failures. Must not know: models, acquisition function
 
 A model predicts either a *gain* (an objective: larger is better) or a *violation* (a
 constraint: feasible at or below its zero). This is the one place where losses become
-gains. A violation is modelled in two forms, as it is and as its bilogarithm
+gains. A violation is modelled in several forms: as it is and as its bilogarithm
 ``sign(v) log(1 + |v| / median)``, which resolves the surroundings of zero when some
-violations are a hundred times larger than others; both have their zero where the
-violation has it, and the evidence says which one a model can learn.
+violations are a hundred times larger than others; and each with the prior of a function
+that varies within the unit cube and with that of one that may reach across it. All have
+their zero where the violation has it, and all have a say in its probability.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from moosnn.history import History
 from moosnn.optimizers.cube import Cube, Indexes
-from moosnn.problem import Floats, Problem
+from moosnn.problem import Floats, Mask, Problem
 from moosnn.trial import Trial
 
 VIABILITY_KINDS = frozenset({"diverged", "out_of_memory", "timeout", "crashed"})
@@ -38,6 +39,7 @@ class Block:
         variances: ``n x k``, the known part of the values' noise.
         log_stretch: ``n x k``, the logarithm of d value / d outcome.
         outcome: ``k``, which outcome a column is a form of.
+        far: ``k``, whether a column may reach across the unit cube (see `surrogate`).
     """
 
     points: Floats
@@ -46,6 +48,7 @@ class Block:
     variances: Floats
     log_stretch: Floats
     outcome: Indexes
+    far: Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def _objectives(problem: Problem, observed: Sequence[Trial], cube: Cube) -> Bloc
         errors=errors,
         stretch=stretch,
         outcome=range(len(axes)),
+        far=[False] * len(axes),
     )
 
 
@@ -124,11 +128,12 @@ def _constraints(problem: Problem, done: Sequence[Trial], cube: Cube) -> Block:
     stretch = 1.0 / (np.abs(plain) + scale)
     return _block(
         features_of(done, cube),
-        np.hstack([plain, warped]),
-        zeros=np.zeros(2 * len(axes)),
-        errors=np.hstack([errors, errors]),
-        stretch=np.hstack([np.ones_like(plain), stretch]),
-        outcome=[*range(len(axes)), *range(len(axes))],
+        np.hstack([plain, warped] * 2),
+        zeros=np.zeros(4 * len(axes)),
+        errors=np.hstack([errors] * 4),
+        stretch=np.hstack([np.ones_like(plain), stretch] * 2),
+        outcome=[*range(len(axes))] * 4,
+        far=[False] * (2 * len(axes)) + [True] * (2 * len(axes)),
     )
 
 
@@ -136,11 +141,12 @@ def _viability(done: Sequence[Trial], failed: Sequence[Trial], cube: Cube) -> Bl
     broke = np.array([[-0.5]] * len(done) + [[0.5]] * len(failed))
     return _block(
         features_of([*done, *failed], cube),
-        broke,
-        zeros=np.zeros(1),
-        errors=np.zeros_like(broke),
-        stretch=np.ones_like(broke),
-        outcome=[0],
+        np.hstack([broke, broke]),
+        zeros=np.zeros(2),
+        errors=np.zeros((len(broke), 2)),
+        stretch=np.ones((len(broke), 2)),
+        outcome=[0, 0],
+        far=[False, True],
     )
 
 
@@ -168,6 +174,7 @@ def _block(
     errors: Floats,
     stretch: Floats,
     outcome: Sequence[int],
+    far: Sequence[bool],
 ) -> Block:
     """Standardise, and move zeros, errors and stretches with it."""
     mean, sd = values.mean(axis=0), values.std(axis=0)
@@ -179,4 +186,5 @@ def _block(
         variances=(errors * stretch / sd) ** 2,
         log_stretch=np.log(stretch / sd),
         outcome=np.array(outcome, dtype=np.intp),
+        far=np.array(far, dtype=bool),
     )

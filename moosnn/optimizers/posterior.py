@@ -23,7 +23,7 @@ from moosnn.optimizers.surrogate import (
     matern,
     squared_distances,
 )
-from moosnn.problem import Floats
+from moosnn.problem import Floats, Mask
 
 _SMALLEST_VARIANCE = 1e-10
 _JITTER = 1e-7  # of a joint covariance, relative to the process's variance
@@ -170,6 +170,7 @@ class Surrogates:
         constraint: ``k - gains``, which constraint a violation is a form of.
         log_weights: ``k - gains``, the logarithm of how much a form counts among those
             of its constraint.
+        far: ``k - gains``, whether a form may reach across the unit cube.
     """
 
     gps: tuple[Gp, ...]
@@ -177,10 +178,11 @@ class Surrogates:
     zeros: Floats
     constraint: Indexes
     log_weights: Floats
+    far: Mask
 
     @property
     def leading(self) -> Indexes:
-        """The processes of the gains and of the weightiest form of each constraint."""
+        """The processes of the gains and of the weightiest near form of each bound."""
         rows = range(len(self.constraint))
         best = [
             max((r for r in rows if self.constraint[r] == c), key=self._weight)
@@ -190,8 +192,8 @@ class Surrogates:
             [*range(self.gains), *(self.gains + r for r in best)], dtype=int
         )
 
-    def _weight(self, row: int) -> float:
-        return float(self.log_weights[row])
+    def _weight(self, row: int) -> tuple[bool, float]:
+        return not self.far[row], float(self.log_weights[row])
 
     def predict(self, points: Floats) -> Prediction:
         """Posterior means and standard deviations at ``b x e`` points."""
@@ -230,6 +232,7 @@ class Surrogates:
             self.zeros[outcomes],
             self.constraint[violations],
             np.zeros(len(violations)),
+            self.far[violations],
         )
 
 

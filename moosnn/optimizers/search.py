@@ -23,6 +23,7 @@ from moosnn.space import Choice, Int, Params, Value
 _CHUNK = 512  # points that are scored at once: keeps the memory of a score small
 _SMALLEST_STEP, _LARGEST_STEP = 1e-3, 0.32  # of a perturbation, in the unit cube
 _NEIGHBOUR_ROUNDS = 3
+_EVALUATIONS = 2  # an iteration of L-BFGS at most, on average
 _APART = 0.02  # largest coordinate difference below which two starts are one
 
 
@@ -215,7 +216,10 @@ def _climbed(
                 jac=True,
                 bounds=[(0.0, 1.0)] * int(free.sum()),
                 method="L-BFGS-B",
-                options={"maxiter": effort.iterations},
+                options={
+                    "maxiter": effort.iterations,
+                    "maxfun": _EVALUATIONS * effort.iterations,
+                },
             )
             if np.isfinite(found.x).all():
                 points[free] = np.clip(found.x, 0.0, 1.0)

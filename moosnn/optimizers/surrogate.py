@@ -4,16 +4,27 @@ Knows: standardised outcomes, the kernel and its hyperparameters. Must not know:
 trials, acquisition functions, how a candidate is searched; torch.
 
 The kernel is Matern-5/2 over the features of `Cube` with one lengthscale a parameter,
-times a scale. Hyperparameters maximise the posterior density. The prior of a
-lengthscale ``l`` is ``exp(-0.1 (l^2 + 1 / l^2))``: flat between a third of the unit
-cube's side and three sides, and steep beyond, as in Optuna's Gaussian processes. With
-some twenty parameters and a few dozen trials a likelihood is content with lengthscales
-that deny the influence of most parameters: of 60 proposals on the digits P(feasible)
-was 0.87 on average, and 0.68 came true, with the log-normal prior of [Hvarfner2024]_
-(log-loss 0.94); with this one it was 0.61 (0.41). The scale has a Gamma(2, 1) prior, the noise a
-log-normal one around a share of the outcome's variance that the caller knows: over 300
-random digits networks, the log-loss of P(silent) after 60 trials was 0.47 with 0.0003,
-and 0.37 with 0.1. The constant mean is profiled out (generalised least squares).
+times a scale. Hyperparameters maximise the posterior density. There are two priors of
+a lengthscale ``l``, because which one is right cannot be told from a few trials:
+
+- *near*: ``exp(-0.1 (l^2 + 1 / l^2))``, flat between a third of the unit cube's side
+  and three sides, steep beyond, as in Optuna's Gaussian processes. A likelihood of some
+  dozen trials is content with lengthscales that deny the influence of most of twenty
+  parameters: of 60 proposals on the digits P(feasible) was 0.87 on average, and 0.68
+  came true, with the other prior (log-loss 0.94); with this one it was 0.61 (0.41).
+- *far*: log-normal around a value that grows with the root of the number of parameters
+  [Hvarfner2024]_. Without it a feasible region behind an infeasible one is given up: on
+  C2DTLZ2 with four variables the near prior found all three parts of the front with one
+  of six seeds, this one with all.
+
+Constraints have both, objectives the near one: on the digits (seeds 0-2, 60 trials,
+which it was chosen by) it made hypervolumes of 1.22, 1.17 and 1.15 with 0-4 % silent
+proposals, the far one 1.13, 1.14 and 1.16 with 16-32 %.
+
+The scale has a Gamma(2, 1) prior, the noise a log-normal one around a share of the
+outcome's variance that the caller knows: over 300 random digits networks, the log-loss
+of P(silent) after 60 trials was 0.47 with 0.0003, and 0.37 with 0.1. The constant mean is
+profiled out (generalised least squares).
 
 One likelihood of ``n`` points costs a Cholesky factor, an inverse and two products with
 the features; its gradient, in closed form, is for nothing ([Rasmussen2006]_, eq. 5.9).
@@ -41,9 +52,10 @@ NOISE_FLOOR = 1e-6  # of the variance; keeps Cholesky factors finite
 
 _FIT_ROWS = 256  # hyperparameters need no more; a fit costs the third power of them
 _ITERATIONS = 40  # of L-BFGS a fit
-_LENGTHSCALE_WEIGHT = 0.1  # of the prior's penalty l^2 + 1 / l^2
+_NEAR_WEIGHT = 0.1  # of the near prior's penalty l^2 + 1 / l^2
+_FAR_SD = math.sqrt(3.0)  # of the far prior's logarithm, as [Hvarfner2024]
 _LOG_NOISE_SD = 2.0
-_LOG_LENGTHSCALE_BOX = (math.log(0.02), math.log(30.0))
+_LOG_LENGTHSCALE_BOX = (math.log(0.01), math.log(300.0))
 _LOG_NOISE_BOX = (math.log(1e-9), 1.0)
 _LOG_SCALE_BOX = (-4.0, 6.0)
 _IMPOSSIBLE = 1e10  # minus the log density where the covariance has no factor
@@ -67,9 +79,14 @@ class Hyper:
     evidence: float = 0.0
 
 
-def default_hyper(parameters: int, noise_share: float) -> Hyper:
-    """Where a fit without a predecessor starts: at the most probable values."""
-    return Hyper(np.zeros(parameters), math.log(noise_share), 0.0)
+def default_hyper(parameters: int, noise_share: float, *, far: bool = False) -> Hyper:
+    """Where a fit without a predecessor starts: no longer than the prior's median."""
+    lengthscale = _far_centre(parameters) - 1.0 if far else 0.0
+    return Hyper(np.full(parameters, lengthscale), math.log(noise_share), 0.0)
+
+
+def _far_centre(parameters: int) -> float:
+    return math.sqrt(2.0) + 0.5 * math.log(parameters)
 
 
 def matern(square: Floats) -> tuple[Floats, Floats]:
@@ -156,6 +173,7 @@ class _Density:
         self._variances = block.variances[rows, column]
         self._parameter_of = parameter_of
         self._log_noise = math.log(noise_share)
+        self._far = bool(block.far[column])
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         """The value at ``d`` log lengthscales, log noise, log scale; its gradient."""
@@ -190,9 +208,14 @@ class _Density:
 
     def _prior(self, theta: Floats) -> tuple[float, Floats]:
         slopes = np.empty_like(theta)
-        long, short = np.exp(2.0 * theta[:-2]), np.exp(-2.0 * theta[:-2])
-        value = _LENGTHSCALE_WEIGHT * float((long + short).sum())
-        slopes[:-2] = 2.0 * _LENGTHSCALE_WEIGHT * (long - short)
+        if self._far:
+            away = (theta[:-2] - _far_centre(len(theta) - 2)) / _FAR_SD
+            value = 0.5 * float(away @ away)
+            slopes[:-2] = away / _FAR_SD
+        else:
+            long, short = np.exp(2.0 * theta[:-2]), np.exp(-2.0 * theta[:-2])
+            value = _NEAR_WEIGHT * float((long + short).sum())
+            slopes[:-2] = 2.0 * _NEAR_WEIGHT * (long - short)
         deviation = (theta[-2] - self._log_noise) / _LOG_NOISE_SD
         value += 0.5 * deviation**2
         slopes[-2] = deviation / _LOG_NOISE_SD

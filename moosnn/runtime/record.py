@@ -67,7 +67,7 @@ def read_record(folder: Path) -> Record:
     if not len(history):
         raise StudyFolderError(
             f"{folder}: holds no study (no {JOURNAL} with a first line); name the "
-            "folder of one, e.g. runs/nas-qnehvi-s0."
+            "folder of one, e.g. runs/nas-ehvi-s0."
         )
     config = history[0].data.get("config")
     try:

@@ -20,7 +20,7 @@ from moosnn.history import History
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import Block, blocks_of
 from moosnn.optimizers.posterior import Gp
-from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
+from moosnn.optimizers.surrogate import NOISE_FLOOR, Hyper, default_hyper, fit
 from moosnn.pareto.edge import LEVEL, violation_probability
 from moosnn.problem import Constraint, Floats, Problem
 from moosnn.tracking.edge import Trust
@@ -136,21 +136,21 @@ def _constraints_block(
 
 def _violations(block: Block, cube: Cube) -> list[_Violation]:
     """The process of each constraint, in the form that explains it best."""
-    default = [default_hyper(cube.dim, _NOISE_SHARE)]
-    hypers: list[Hyper] = [
-        fit(block, k, cube.parameter_of, default, _NOISE_SHARE)
-        for k in range(block.values.shape[1])
-    ]
+    default = [default_hyper(cube.dim, _NOISE_SHARE, far=False)]
+    hypers: dict[int, Hyper] = {
+        k: fit(block, k, cube.parameter_of, default, _NOISE_SHARE)
+        for k in np.flatnonzero(~block.far).tolist()
+    }
     found = []
     for constraint in np.unique(block.outcome):
-        forms = np.flatnonzero(block.outcome == constraint).tolist()
+        forms = [k for k in hypers if block.outcome[k] == constraint]
         best = max(forms, key=lambda k: hypers[k].evidence)
         found.append(
             _Violation(
                 gp=Gp.of(block, best, hypers[best], cube.parameter_of),
                 zero=float(block.zeros[best]),
                 values=block.values[:, best],
-                noise=float(np.exp(hypers[best].log_noise)),
+                noise=float(np.exp(hypers[best].log_noise)) + NOISE_FLOOR,
             )
         )
     return found

@@ -25,6 +25,7 @@ def block_of(points: Floats, values: Floats, **known: Any) -> Block:
         "variances": np.zeros_like(values),
         "log_stretch": np.zeros_like(values),
         "outcome": np.arange(values.shape[1]),
+        "far": np.zeros(values.shape[1], dtype=bool),
     }
     return Block(points=points, values=values, **{**fields, **known})
 
@@ -50,7 +51,11 @@ def gp_of(block: Block, column: int = 0, hyper: Hyper | None = None) -> Gp:
 
 
 def surrogates_of(
-    blocks: list[Block], gains: int, constraint: list[int], weights: list[float]
+    blocks: list[Block],
+    gains: int,
+    constraint: list[int],
+    weights: list[float],
+    far: list[bool],
 ) -> Surrogates:
     """One process for each block's first column."""
     return Surrogates(
@@ -61,6 +66,7 @@ def surrogates_of(
         zeros=np.array([float(b.zeros[0]) for b in blocks]),
         constraint=np.array(constraint, dtype=np.intp),
         log_weights=np.array(weights),
+        far=np.array(far, dtype=bool),
     )
 
 
@@ -68,15 +74,20 @@ def toy_surrogates(
     gains: int = 2,
     constraint: tuple[int, ...] = (0, 1, 1),
     weights: tuple[float, ...] = (0.0, np.log(0.3), np.log(0.7)),
+    far: tuple[bool, ...] | None = None,
 ) -> Surrogates:
-    """Smooth gains and violations, the violations measured at more points."""
+    """Smooth gains and violations, the violations measured at more points.
+
+    All forms of the violations are near ones unless it says which are ``far``.
+    """
     blocks = []
     for k in range(gains + len(constraint)):
         rows = 12 if k < gains else 15
         block = wavy_block(rows, 1, seed=k)
         zero = np.array([-0.4 if k < gains else 0.2])
         blocks.append(block_of(block.points, block.values, zeros=zero))
-    return surrogates_of(blocks, gains, list(constraint), list(weights))
+    reach = [False] * len(constraint) if far is None else list(far)
+    return surrogates_of(blocks, gains, list(constraint), list(weights), reach)
 
 
 def differences(

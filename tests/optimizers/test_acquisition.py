@@ -48,6 +48,7 @@ def surrogates(gains: int = 2) -> Surrogates:
         zeros=(np.array([-0.9, 0.0, 0.0])[kept] - mean) / sd,
         constraint=np.array([0]),
         log_weights=np.zeros(1),
+        far=np.zeros(1, dtype=bool),
     )
 
 
@@ -119,6 +120,7 @@ def test_of_a_known_front_it_is_the_closed_form() -> None:
         zeros=both.zeros[:2],
         constraint=np.zeros(0, dtype=int),
         log_weights=np.zeros(0),
+        far=np.zeros(0, dtype=bool),
     )
     means = free.predict(POINTS).means[:, 0]
     exact = Improvement(free, [cells_of(means, free.zeros)])

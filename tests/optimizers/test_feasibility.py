@@ -49,13 +49,13 @@ def test_rectified_moments_never_contradict_each_other() -> None:
 
 def test_the_value_is_the_improvement_of_the_sum_of_shortfalls() -> None:
     """Its mean and deviation from draws of all outcomes, one form a constraint."""
-    surrogates, known, points = toy_surrogates(), points_of(5, 1), points_of()
+    surrogates = toy_surrogates(far=(False, False, True))
+    known, points = points_of(5, 1), points_of()
     score = Feasibility(surrogates, known)
     leading = surrogates.leading
-    aims = score._surrogates.zeros  # a constraint's may lie inside of its bound
-    inside = surrogates.zeros[leading] - aims
-    assert (inside[:2] == 0).all()
-    assert ((inside >= 0) & (inside < 0.5)).all()
+    assert leading.tolist() == [0, 1, 2, 3]
+    # A constraint's aim lies a fifth of a standard deviation inside of its bound.
+    aims = surrogates.zeros[leading] - [0.0, 0.0, 0.2, 0.2]
     weights = np.ones(len(leading))
     weights[: surrogates.gains] = feasibility._SHORTFALL_WEIGHT
     signs = np.ones(len(leading))
@@ -115,6 +115,7 @@ def line_surrogates(rows: int = 6, gains: int = 0) -> Surrogates:
         zeros=np.zeros(1),
         constraint=np.zeros(1 - gains, dtype=int),
         log_weights=np.zeros(1 - gains),
+        far=np.zeros(1 - gains, dtype=bool),
     )
 
 
@@ -149,7 +150,13 @@ LINE = Problem(
 def question_of(story: Story, waiting: tuple[Params, ...] = ()) -> Question:
     history = story.history
     return Question(
-        LINE, history, Cube(LINE.space), waiting, Fresh(LINE, history), generator(0, 0)
+        problem=LINE,
+        history=history,
+        number=history.proposals,
+        cube=Cube(LINE.space),
+        waiting=waiting,
+        fresh=Fresh(LINE, history),
+        rng=generator(0, 0),
     )
 
 

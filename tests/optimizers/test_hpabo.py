@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from moosnn.errors import ConfigError
 from moosnn.optimizers.base import Optimizer
@@ -184,6 +184,7 @@ def block_of(values: list[list[float]], zeros: list[float]) -> Block:
         variances=np.full((rows, columns), 0.01) * np.arange(1, columns + 1),
         log_stretch=np.zeros((rows, columns)),
         outcome=np.arange(columns),
+        far=np.ones(columns, dtype=bool),
     )
 
 
@@ -221,7 +222,9 @@ def test_another_gain_is_a_constraint_that_it_beats_its_reference() -> None:
     block = block_of(values.tolist(), [0.3, -0.2, 0.1])
     one = np.zeros(1, dtype=np.intp)
     gps = tuple(Gp.of(block, k, default_hyper(1, 0.1), one) for k in range(3))
-    whole = Surrogates(gps, 2, block.zeros, np.zeros(1, int), np.zeros(1))
+    whole = Surrogates(
+        gps, 2, block.zeros, np.zeros(1, int), np.zeros(1), np.zeros(1, bool)
+    )
     alone = with_one_gain(whole, gps[1], [0])
     points = np.linspace(0.05, 0.95, 5)[:, None]
     prediction = alone.predict(points)
@@ -230,8 +233,8 @@ def test_another_gain_is_a_constraint_that_it_beats_its_reference() -> None:
     )
     found, _ = log_feasibility(alone, prediction)
     means, sds = (whole.predict(points).means[:, 0], whole.predict(points).sds)
-    beats = norm.cdf((means[:, 0] - 0.3) / sds[:, 0])
-    holds = norm.cdf((0.1 - means[:, 2]) / sds[:, 2])
+    beats = student(4).cdf((means[:, 0] - 0.3) / sds[:, 0])
+    holds = student(4).cdf((0.1 - means[:, 2]) / sds[:, 2])
     assert found[:, 0] == pytest.approx(np.log(beats * holds))
 
 

@@ -38,6 +38,7 @@ def surrogates(noise: float, violated: float = 0.0) -> Surrogates:
         zeros=np.array([REFERENCE, REFERENCE, 0.0]),
         constraint=np.array([0]),
         log_weights=np.zeros(1),
+        far=np.zeros(1, dtype=bool),
     )
 
 
@@ -178,6 +179,7 @@ def test_a_long_front_leaves_no_room_beside_its_members() -> None:
         zeros=np.zeros(2),
         constraint=np.zeros(0, dtype=int),
         log_weights=np.zeros(0),
+        far=np.zeros(0, dtype=bool),
     )
     at, far = np.linspace(0.02, 0.98, 20)[:, None], np.array([[3.0]])
     known, drawn = (

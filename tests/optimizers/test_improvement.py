@@ -9,15 +9,21 @@ import pytest
 import torch
 from scipy.integrate import quad
 from scipy.stats import norm
+from scipy.stats import t as student
 
-from moosnn.optimizers import acquisition  # imports BoTorch without its warnings
+from moosnn.optimizers import (
+    acquisition,  # imports BoTorch without its warnings
+    improvement,
+)
 from moosnn.optimizers.improvement import (
     Improvement,
+    _log_tail,
+    _log_tail_density,
     feasibility_slopes,
     log_feasibility,
     log_improvement,
 )
-from moosnn.optimizers.posterior import Surrogates
+from moosnn.optimizers.posterior import Prediction, Surrogates
 from moosnn.pareto.cells import Cells, cells_of
 from moosnn.pareto.hypervolume import hypervolume
 from moosnn.problem import Floats
@@ -116,10 +122,12 @@ def test_of_four_gains_it_is_what_samples_add_to_the_hypervolume() -> None:
         assert value == pytest.approx(added.mean(), abs=4 * error)
 
 
-def test_constraints_multiply_it_by_the_probability_that_they_hold() -> None:
-    """Each constraint's probability is the mean over its forms."""
-    surrogates, points = toy_surrogates(), points_of()
+@pytest.mark.parametrize("away", [0.0, 10.0, 1e4, 1e8])
+def test_constraints_multiply_it_by_the_probability_that_they_hold(away) -> None:
+    """Each constraint's is the mean over its forms, of Student's distributions."""
+    surrogates, points = toy_surrogates(far=(False, False, True)), points_of()
     assert surrogates.constraint.tolist() == [0, 1, 1]
+    surrogates.zeros[2:] -= away
     cells = cells_above(surrogates)
     alone = replace(
         surrogates,
@@ -127,21 +135,58 @@ def test_constraints_multiply_it_by_the_probability_that_they_hold() -> None:
         zeros=surrogates.zeros[:2],
         constraint=np.zeros(0, dtype=int),
         log_weights=np.zeros(0),
+        far=np.zeros(0, dtype=bool),
     )
-    improvement = np.exp(Improvement(alone, [cells]).values(points))
+    free = Improvement(alone, [cells]).values(points)
     holds = []
     for gp, zero in zip(surrogates.gps[2:], surrogates.zeros[2:], strict=True):
         means, variances = gp.marginal(points)
-        holds.append(norm.cdf((zero - means) / np.sqrt(variances)))
-    expected = improvement * holds[0] * (0.3 * holds[1] + 0.7 * holds[2])
-    found = np.exp(Improvement(surrogates, [cells]).values(points))
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+        holds.append(student(4).cdf((zero - means) / np.sqrt(variances)))
+    expected = np.log(holds[0]) + np.log(0.3 * holds[1] + 0.7 * holds[2])
+    found = Improvement(surrogates, [cells]).values(points)
+    np.testing.assert_allclose(found, free + expected, rtol=1e-9)
     total, shares = log_feasibility(surrogates, surrogates.predict(points))
-    np.testing.assert_allclose(np.exp(total[:, 0]), expected / improvement, rtol=1e-9)
+    np.testing.assert_allclose(total[:, 0], expected, rtol=1e-9)
     np.testing.assert_allclose(shares[..., 0], 1.0, rtol=1e-12)
     np.testing.assert_allclose(shares[..., 1:].sum(-1), 1.0, rtol=1e-12)
     ratio = 0.3 * holds[1] / (0.3 * holds[1] + 0.7 * holds[2])
     np.testing.assert_allclose(shares[:, 0, 1], ratio, rtol=1e-9)
+
+
+TAILS = np.concatenate([-np.logspace(8, -3, 600), [0.0], np.logspace(-3, 3, 300)])
+
+
+def test_a_constraint_holds_as_a_student_variable_of_four_degrees_does() -> None:
+    """SciPy's, and the closed form (1 + s)^2 (2 - s) / 4 with s = z / sqrt(4 + z^2)."""
+    found = _log_tail(TAILS)
+    root = np.sqrt(4.0 + TAILS**2)
+    near_one = 4.0 / (root * (root + np.abs(TAILS)))  # 1 - |s|
+    plus = np.where(TAILS < 0, near_one, 2.0 - near_one)
+    closed = 2 * np.log(plus) + np.log(3.0 - plus) - np.log(4.0)
+    np.testing.assert_allclose(found, student(4).logcdf(TAILS), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(found, closed, rtol=1e-12, atol=1e-14)
+    density = student(4).logpdf(TAILS)
+    np.testing.assert_allclose(_log_tail_density(TAILS), density, rtol=1e-12)
+
+
+def test_its_far_tails_are_finite_and_fall_as_the_fourth_power() -> None:
+    """P(T < z) -> 3 / z^4: heavier than a normal variable's, never nothing."""
+    found = _log_tail(TAILS)
+    assert np.isfinite(found).all()
+    assert (np.diff(found) > 0).all()
+    far = TAILS < -1e3
+    expected = np.log(3.0) - 4.0 * np.log(-TAILS[far])
+    np.testing.assert_allclose(found[far], expected, atol=1e-5)
+    tail = TAILS < -4
+    assert (found[tail] > norm.logcdf(TAILS[tail])).all()
+
+
+def test_its_density_is_the_slope() -> None:
+    z = np.linspace(-40.0, 8.0, 97)
+    step = 1e-5
+    numeric = (_log_tail(z + step) - _log_tail(z - step)) / (2 * step)
+    hazard = np.exp(_log_tail_density(z) - _log_tail(z))
+    np.testing.assert_allclose(hazard, numeric, rtol=1e-6, atol=1e-9)
 
 
 def drawn(surrogates: Surrogates, imagined: int) -> Surrogates:
@@ -194,8 +239,41 @@ def test_slopes_are_differences(gains, imagined) -> None:
     np.testing.assert_allclose(slopes, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_slopes_of_feasibility_are_differences() -> None:
-    surrogates, points = toy_surrogates(), points_of()
+@pytest.mark.parametrize("numbers", [1, 1000, 2**19])
+@pytest.mark.parametrize("imagined", [0, 3])
+def test_it_is_computed_a_few_points_at_a_time(monkeypatch, imagined, numbers) -> None:
+    """As many as there is room for; all together, if there is room for all."""
+    surrogates, points = drawn(toy_surrogates(3), imagined), points_of(50)
+    count = SAMPLES if imagined else 1
+    cells = [
+        cells_of(front_above(surrogates, 20, seed), surrogates.zeros[:3])
+        for seed in range(count)
+    ]
+    boxes = sum(len(c.lower) for c in cells)
+    assert boxes > 20
+    score, sizes = Improvement(surrogates, cells), []
+    prediction = surrogates.predict(points)
+    whole = score._summed(prediction, log_feasibility(surrogates, prediction)[0])
+    summed = Improvement._summed
+
+    def spy(self: Improvement, prediction: Prediction, feasible: Floats) -> Floats:
+        sizes.append(len(prediction.means))
+        return summed(self, prediction, feasible)
+
+    monkeypatch.setattr(improvement, "_NUMBERS", numbers)
+    monkeypatch.setattr(Improvement, "_summed", spy)
+    np.testing.assert_allclose(score.values(points), whole, rtol=1e-12)
+    assert sum(sizes) == 50
+    assert max(sizes) == min(50, max(1, numbers // boxes))
+    if numbers > 50 * boxes:
+        assert score.values(points).tolist() == whole.tolist()
+    assert score.values(points[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("away", [0.0, 5.0, 1e4])
+def test_slopes_of_feasibility_are_differences(away) -> None:
+    surrogates, points = toy_surrogates(far=(False, True, False)), points_of()
+    surrogates.zeros[2:] -= away
     prediction, back = surrogates.predict_and_slopes(points)
     total, shares = log_feasibility(surrogates, prediction)
     in_means = np.zeros_like(prediction.means)
@@ -230,7 +308,8 @@ def test_far_away_it_has_values_and_slopes(away) -> None:
         assert np.isfinite(values).all()
         assert np.isfinite(slopes).all()
         assert (np.abs(slopes).max(axis=1) > 0).all()
-    assert violating.values(points).max() < -away
+    # The tails of two constraints fall as the fourth power of how far they are.
+    assert violating.values(points).max() < -7 * np.log(away)
 
 
 def test_far_slopes_still_point_uphill() -> None:

@@ -26,15 +26,25 @@ from moosnn.problem import Constraint, Problem
 from moosnn.tasks.analytic import AnalyticTask
 from tests.contracts.optimizers import SEED, toy_points, two_constraints
 from tests.helpers import Story, story_of, toy_problem
+from tests.optimizers.oracles import block_of
 
 INITIAL = 4
+_LIGHT = np.exp(models._LIGHTEST)
 TASK = AnalyticTask("toy_snn")
 
 
 def question_of(problem: Problem, story: Story) -> Question:
     history = story.history
     cube, fresh = Cube(problem.space), Fresh(problem, history)
-    return Question(problem, history, cube, (), fresh, generator(0, 0))
+    return Question(
+        problem=problem,
+        history=history,
+        number=history.proposals,
+        cube=cube,
+        waiting=(),
+        fresh=fresh,
+        rng=generator(0, 0),
+    )
 
 
 def nothing(question: Question) -> Answer:
@@ -84,8 +94,9 @@ def test_answers_are_asked_for_with_what_is_waiting() -> None:
     assert asked[0].waiting[0] == story.history.pending[0].proposal.params
     assert asked[1].awaited.shape == (2, len(asked[0].cube.parameter_of))
     draws = [q.rng.random() for q in asked]
-    expected = [generator(SEED, story.history.proposals + k).random() for k in range(3)]
-    assert draws == expected
+    numbers = [story.history.proposals + k for k in range(3)]
+    assert [q.number for q in asked] == numbers
+    assert draws == [generator(SEED, number).random() for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -153,8 +164,13 @@ def test_surrogates_have_every_outcome_in_the_order_of_their_names() -> None:
         )
     assert found.zeros[:2].tolist() == blocks.objectives.zeros.tolist()
     for c in range(3):
-        weights = np.exp(found.log_weights[found.constraint == c])
-        assert 0.9 < weights.sum() < 1 + 1e-9  # without a form that is left out
+        for far in (False, True):
+            forms = (found.constraint == c) & (found.far == far)
+            weights = np.exp(found.log_weights[forms])
+            assert 0.45 < weights.sum() < 0.5 + 1e-9  # without one that is left out
+    leading = found.leading[found.gains :] - found.gains
+    assert found.constraint[leading].tolist() == [0, 1, 2]
+    assert not found.far[leading].any()
 
 
 def test_means_are_on_the_side_where_the_trials_were() -> None:
@@ -177,12 +193,31 @@ def test_nothing_measured_has_no_surrogates() -> None:
 
 
 def test_forms_are_weighed_by_their_evidence() -> None:
-    """Tempered: exp(evidence / 4), each constraint's forms in sum 1."""
-    evidences = [10.0, 3.0, 6.0, 3.0]
+    """Tempered: exp(evidence / 4), each constraint's forms in sum 1.
+
+    Near and far ones one half each, though the far ones' densities lie higher.
+    """
+    evidences = [10.0, 3.0, 6.0, 3.0, 70.0, 99.0, 70.0, 91.0]
     hypers = [Hyper(np.zeros(1), 0.0, 0.0, e) for e in evidences]
-    found = np.exp(_form_weights(hypers, np.array([0, 1, 0, 1])))
-    ratio = np.exp(models._TEMPER * 4.0)
-    assert found == pytest.approx([ratio / (1 + ratio), 0.5, 1 / (1 + ratio), 0.5])
+    block = block_of(
+        np.zeros((1, 1)),
+        np.zeros((1, 8)),
+        outcome=np.array([0, 1] * 4),
+        far=np.repeat([False, True], 4),
+    )
+    found = np.exp(_form_weights(hypers, block))
+    four, eight = np.exp(models._TEMPER * np.array([4.0, 8.0]))
+    near = [four / (1 + four), 0.5, 1 / (1 + four), 0.5]
+    far = [0.5, eight / (1 + eight), 0.5, 1 / (1 + eight)]
+    assert found == pytest.approx([share / 2 for share in near + far])
+
+
+def test_the_temper_is_a_quarter() -> None:
+    """Twelve of evidence are odds of e^3, whichever forms there are."""
+    hypers = [Hyper(np.zeros(1), 0.0, 0.0, e) for e in (12.0, 0.0)]
+    block = block_of(np.zeros((1, 1)), np.zeros((1, 2)), outcome=np.zeros(2, int))
+    found = _form_weights(hypers, block)
+    assert found[0] - found[1] == pytest.approx(3.0)
 
 
 def test_a_hopeless_form_is_left_out() -> None:
@@ -194,8 +229,10 @@ def test_a_hopeless_form_is_left_out() -> None:
         good = {"accuracy": 0.9, "spikes_per_sample": 9.0}
         story.finish(story.propose_at(*point), **good, c=size - 1)
     found = surrogates_of(question_of(problem, story), FitChain(0.1))
-    assert len(found.gps) == found.gains + 1
-    assert found.log_weights[0] == pytest.approx(0.0, abs=np.exp(models._LIGHTEST))
+    assert len(found.gps) == found.gains + 2
+    assert found.far.tolist() == [False, True]
+    half = np.log(0.5)
+    assert found.log_weights == pytest.approx([half, half], abs=2 * _LIGHT)
 
 
 def test_feasible_trials_are_in_the_order_in_which_they_ended() -> None:

@@ -77,12 +77,26 @@ def test_above_zero_is_better_than_the_reference_or_violated() -> None:
     assert better[:, 0].tolist() == [m["accuracy"] > 0.6 for m in observed]
     assert better[:, 1].tolist() == [m["spikes_per_sample"] < 700 for m in observed]
     assert 0 < better[:, 0].sum() < len(observed)
-    assert violations.outcome.tolist() == [0, 1, 0, 1]  # plain, then bilogarithmic
+    assert violations.outcome.tolist() == [0, 1] * 4  # plain, bilogarithmic; again
     broken = violations.values > violations.zeros
-    for column, expected in enumerate(2 * (("silence_margin", 0), ("weights", 2e4))):
+    for column, expected in enumerate(4 * (("silence_margin", 0), ("weights", 2e4))):
         metric, bound = expected
         assert broken[:, column].tolist() == [m[metric] > bound for m in metrics]
     assert 0 < broken[:, 1].sum() < len(done)
+
+
+def test_constraints_have_near_forms_and_the_same_ones_far() -> None:
+    """Objectives have far ones only."""
+    blocks = blocks_of(MANY, toy_story().history, Cube(MANY.space))
+    assert blocks.objectives.far.tolist() == [True, True]
+    violations = blocks.constraints
+    near, far = np.flatnonzero(~violations.far), np.flatnonzero(violations.far)
+    assert (near.tolist(), far.tolist()) == ([0, 1, 2, 3], [4, 5, 6, 7])
+    for name in ("values", "zeros", "variances", "log_stretch", "outcome"):
+        columns = getattr(violations, name)
+        np.testing.assert_array_equal(columns[..., near], columns[..., far])
+    plain, warped = violations.values[:, :2], violations.values[:, 2:4]
+    assert not np.allclose(plain, warped, atol=0.1)
 
 
 def test_blocks_are_standardised() -> None:
@@ -155,8 +169,10 @@ def test_viability_learns_from_failures_of_the_trial_itself(kind) -> None:
     story.fail(story.propose_at(*points[-1]), kind)
     block = blocks_of(problem, story.history, cube).viability
     if kind in VIABILITY_KINDS:
-        broke = (block.values > block.zeros)[:, 0].tolist()
-        assert broke == [False] + [True] * VIABILITY_MINIMUM
+        broke = [False] + [True] * VIABILITY_MINIMUM
+        assert (block.values > block.zeros).T.tolist() == [broke, broke]
+        assert block.outcome.tolist() == [0, 0]
+        assert block.far.tolist() == [False, True]
         history = story.history
         expected = features_of([*history.done, *history.failed], cube)
         np.testing.assert_array_equal(block.points, expected)
@@ -217,12 +233,14 @@ def test_forms_have_their_zero_where_the_violation_has_it() -> None:
     violations = np.array([-300.0, -3.0, -1.0, 0.0, 1.0, 3.0, 300.0])
     rows = [{"f": 0.0, "c": 2.0 + v} for v in violations]
     block = line_blocks(line_problem(), rows).constraints
-    for column in range(2):
+    assert block.values.shape[1] == 4
+    for column in range(4):
         centred = block.values[:, column] - block.zeros[column]
         assert centred[3] == pytest.approx(0.0, abs=1e-12)
         assert (np.diff(centred) > 0).all()
         np.testing.assert_allclose(centred, -centred[::-1], atol=1e-9)
-    plain, warped = (block.values - block.zeros).T
+    plain, warped, *far = (block.values - block.zeros).T
+    np.testing.assert_array_equal(far, [plain, warped])
     np.testing.assert_allclose(plain / plain[-1], violations / 300, atol=1e-12)
     median = 3.0  # of |violations|
     expected = np.sign(violations) * np.log1p(np.abs(violations) / median)
@@ -240,11 +258,12 @@ def test_stretches_are_how_fast_a_value_grows_with_its_outcome() -> None:
 
 
 def standardised_forms(block: Block, violations: Floats):
-    """The map from violations to both columns' values, ``n -> n x 2``."""
+    """The map from violations to all columns' values, ``n -> n x 4``."""
     scale = np.median(np.abs(violations))
 
     def forms(v: Floats) -> Floats:
-        return np.stack([v, np.sign(v) * np.log1p(np.abs(v) / scale)], axis=1)
+        warped = np.sign(v) * np.log1p(np.abs(v) / scale)
+        return np.stack([v, warped, v, warped], axis=1)
 
     raw = forms(violations)
     np.testing.assert_allclose(
@@ -302,7 +321,7 @@ def test_errors_find_their_axes() -> None:
     rows = [dict(zip("abcd", rng.normal(1, 0.1, 4), strict=True)) for _ in range(6)]
     blocks = line_blocks(problem, rows, b=0.1, c=0.2)
     assert (blocks.objectives.variances[0] > 0).tolist() == [False, True]
-    assert (blocks.constraints.variances[0] > 0).tolist() == [True, False] * 2
+    assert (blocks.constraints.variances[0] > 0).tolist() == [True, False] * 4
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
@@ -316,7 +335,7 @@ def test_constant_outcomes_are_zero(rows, f, c) -> None:
         assert is_clean(block)
     assert (blocks.objectives.zeros[0] < 0) == (f < 1)
     violated = blocks.constraints.zeros < 0
-    assert violated.tolist() == [c > 2] * 2
+    assert violated.tolist() == [c > 2] * 4
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])

@@ -202,6 +202,26 @@ def test_leading_are_the_gains_and_the_weightiest_forms() -> None:
     assert some.zeros.tolist() == surrogates.zeros[[0, 1, 2, 4]].tolist()
 
 
+def test_leading_is_a_near_form_however_little_it_weighs() -> None:
+    surrogates = toy_surrogates(
+        constraint=(0, 1, 0, 1, 1),
+        weights=tuple(np.log([0.01, 0.3, 0.99, 0.2, 0.5])),
+        far=(False, False, True, False, True),
+    )
+    assert surrogates.leading.tolist() == [0, 1, 2, 3]
+    other = replace(surrogates, log_weights=np.log([0.01, 0.2, 0.99, 0.3, 0.5]))
+    assert other.leading.tolist() == [0, 1, 2, 5]
+    swapped = replace(other, far=~other.far)
+    assert swapped.leading.tolist() == [0, 1, 4, 6]
+    assert not other.only(other.leading).far.any()
+    assert surrogates.only(np.array([0, 1, 3, 4])).far.tolist() == [False, True]
+
+
+def test_of_forms_that_all_reach_far_the_weightiest_leads() -> None:
+    surrogates = toy_surrogates(far=(True, True, True))
+    assert surrogates.leading.tolist() == [0, 1, 2, 4]
+
+
 @pytest.mark.parametrize("count", [1, 5])
 def test_normals_are_normal_and_evenly_spread(count) -> None:
     drawn = normals(count, 256, np.random.default_rng(0))

@@ -149,6 +149,33 @@ def test_points_are_canonical() -> None:
     assert len(seen) > 1
 
 
+def kinks(points: Floats) -> Floats:
+    slopes = np.random.default_rng(0).standard_normal((6, 6))
+    return -np.abs((points - 0.37) @ slopes).max(axis=1)
+
+
+def cusps(points: Floats) -> Floats:
+    slopes = np.random.default_rng(0).standard_normal((6, 6))
+    return -np.sqrt(np.abs((points - 0.37) @ slopes)).sum(axis=1)
+
+
+@pytest.mark.parametrize("function", [kinks, cusps])
+@pytest.mark.parametrize("iterations", [20, 40])
+def test_where_slopes_mislead_evaluations_are_bounded(function, iterations) -> None:
+    """Twice as many as iterations, and what a last line search takes (20)."""
+    asked = []
+
+    class Counted(Formula):
+        def slopes(self, points: Floats) -> tuple[Floats, Floats]:
+            asked.append(len(points))
+            return super().slopes(points)
+
+    space = Space({name: Float(low=0, high=1) for name in "abcdef"})
+    effort = Effort(32, 1, iterations)
+    assert searched(Counted(function), space, effort=effort) is not None
+    assert iterations <= len(asked) <= 2 * iterations + 1 + 20
+
+
 def test_only_fresh_points_are_found() -> None:
     space = Space({k: v for k, v in SPACE.parameters.items() if k != "x"})
     fresh = fresh_of(problem_of(space))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import gamma, lognorm, norm
 
 from moosnn.optimizers import surrogate
 from moosnn.optimizers.outcomes import Block
@@ -37,9 +38,16 @@ def theta_of(hyper: Hyper) -> Floats:
     return np.array([*hyper.log_lengthscales, hyper.log_noise, hyper.log_scale])
 
 
-def density_of(block: Block, column: int = 0, noise_share: float = LARGE) -> _Density:
+def reaching(block: Block, far: bool) -> Block:
+    """The block with the far lengthscale prior, or the near one."""
+    return replace(block, far=np.full(block.values.shape[1], far))
+
+
+def density_of(
+    block: Block, column: int = 0, noise_share: float = LARGE, *, far: bool = False
+) -> _Density:
     rows = np.arange(len(block.points))
-    return _Density(block, column, rows, PARAMETER_OF, noise_share)
+    return _Density(reaching(block, far), column, rows, PARAMETER_OF, noise_share)
 
 
 @pytest.mark.parametrize("column", [0, 1])
@@ -54,9 +62,10 @@ def test_the_likelihood_is_gpytorchs(column) -> None:
     assert -value - constant == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.parametrize("far", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_densitys_slopes_are_its_differences(seed) -> None:
-    density, theta = density_of(wavy_block()), theta_of(some_hyper(seed))
+def test_the_densitys_slopes_are_its_differences(seed, far) -> None:
+    density, theta = density_of(wavy_block(), far=far), theta_of(some_hyper(seed))
     _, slopes = density(theta)
 
     def value(thetas: Floats) -> Floats:
@@ -66,14 +75,62 @@ def test_the_densitys_slopes_are_its_differences(seed) -> None:
     np.testing.assert_allclose(slopes, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_the_priors_slopes_are_its_differences() -> None:
-    density, theta = density_of(wavy_block()), theta_of(some_hyper())
+@pytest.mark.parametrize("far", [False, True])
+def test_the_priors_slopes_are_its_differences(far) -> None:
+    density, theta = density_of(wavy_block(), far=far), theta_of(some_hyper())
 
     def value(thetas: Floats) -> Floats:
         return np.array([density._prior(one)[0] for one in thetas])
 
     expected = differences(value, theta[None], 1e-5)[0]
     np.testing.assert_allclose(density._prior(theta)[1], expected, rtol=1e-7, atol=1e-9)
+
+
+def lengthscale_priors(lengthscales: Floats, *, far: bool) -> Floats:
+    """The log prior of ``n x d`` lengthscales, ``n``, up to a constant."""
+    density = density_of(wavy_block(), far=far)
+    found = [
+        -density._prior(np.array([*np.log(row), math.log(LARGE), 0.0]))[0]
+        for row in lengthscales
+    ]
+    return np.array(found)
+
+
+@pytest.mark.parametrize("dim", [1, 3, 20])
+def test_the_near_prior_of_lengthscales_is_its_formula(dim) -> None:
+    """Worth half a unit of log density at three sides and a third, steep beyond."""
+    drawn = np.random.default_rng(dim).lognormal(0.0, 1.0, (40, dim))
+    found = lengthscale_priors(drawn, far=False)
+    expected = -0.1 * (drawn**2 + 1 / drawn**2).sum(axis=1)
+    np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-9)
+    sides = np.ones((5, dim))
+    sides[:, 0] = [1.0, 1 / 3, 3.0, 0.1, 10.0]
+    middle, *flat, short, long = lengthscale_priors(sides, far=False)
+    assert middle - np.array(flat) == pytest.approx([0.1 * (9 + 1 / 9 - 2)] * 2)
+    assert middle - max(short, long) > 9
+
+
+@pytest.mark.parametrize("dim", [1, 3, 20])
+def test_the_far_prior_of_lengthscales_is_log_normal(dim) -> None:
+    """[Hvarfner2024], with its median at the root of the number of parameters."""
+    drawn = np.random.default_rng(dim).lognormal(1.0, 1.5, (40, dim))
+    found = lengthscale_priors(drawn, far=True)
+    prior = lognorm(math.sqrt(3.0), scale=math.exp(math.sqrt(2.0)) * math.sqrt(dim))
+    in_logarithm = prior.logpdf(drawn) + np.log(drawn)  # the density of log l
+    expected = in_logarithm.sum(axis=1)
+    np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_the_prior_of_the_scale_is_a_gamma_distribution(far) -> None:
+    density, theta = density_of(wavy_block(), far=far), theta_of(some_hyper())
+    scales = np.linspace(0.05, 9.0, 12)
+    found = []
+    for scale in scales:
+        theta[-1] = math.log(scale)
+        found.append(-density._prior(theta)[0])
+    expected = gamma(2.0).logpdf(scales)
+    np.testing.assert_allclose(np.diff(found), np.diff(expected), rtol=1e-9)
 
 
 @pytest.mark.parametrize("share", [SMALL, LARGE])
@@ -91,10 +148,11 @@ def test_the_noises_prior_is_log_normal_around_its_share(share) -> None:
     )
 
 
-def test_the_prior_forbids_what_no_data_could_teach() -> None:
+@pytest.mark.parametrize("far", [False, True])
+def test_the_prior_forbids_what_no_data_could_teach(far) -> None:
     """Very short and very long lengthscales, a process that is much too large."""
-    density = density_of(wavy_block())
-    usual = theta_of(default_hyper(PARAMETERS, LARGE))
+    density = density_of(wavy_block(), far=far)
+    usual = theta_of(default_hyper(PARAMETERS, LARGE, far=far))
     boxes = [*[surrogate._LOG_LENGTHSCALE_BOX] * PARAMETERS]
     boxes += [surrogate._LOG_NOISE_BOX, surrogate._LOG_SCALE_BOX]
     for column, box in enumerate(boxes):
@@ -136,14 +194,15 @@ def drawn_block(rows: int, hyper: Hyper, seed: int) -> Block:
     return block_of(points, values)
 
 
-def test_a_fit_finds_the_hyperparameters_of_what_it_was_drawn_from() -> None:
+@pytest.mark.parametrize("far", [False, True])
+def test_a_fit_finds_the_hyperparameters_of_what_it_was_drawn_from(far) -> None:
     true = Hyper(np.log([0.3, 1.0, 40.0]), math.log(0.02), math.log(1.5))
     found = [
         fit(
-            drawn_block(150, true, seed),
+            reaching(drawn_block(150, true, seed), far),
             0,
             PARAMETER_OF,
-            [default_hyper(PARAMETERS, LARGE)],
+            [default_hyper(PARAMETERS, LARGE, far=far)],
             LARGE,
         )
         for seed in range(4)
@@ -157,11 +216,30 @@ def test_a_fit_finds_the_hyperparameters_of_what_it_was_drawn_from() -> None:
     )
 
 
-def test_a_fit_is_where_the_density_is_largest() -> None:
-    block = wavy_block(40)
-    start = default_hyper(PARAMETERS, LARGE)
+def test_only_a_far_form_denies_an_influence() -> None:
+    """Ten trials of one parameter: the others may have no say, or some all the same."""
+    points = np.random.default_rng(3).random((10, len(PARAMETER_OF)))
+    block = block_of(points, np.sin(4 * points[:, :1]))
+    near, far = (
+        fit(
+            reaching(block, reach),
+            0,
+            PARAMETER_OF,
+            [default_hyper(PARAMETERS, SMALL, far=reach)],
+            SMALL,
+        ).log_lengthscales
+        for reach in (False, True)
+    )
+    assert np.exp(near[1:]).max() < 4
+    assert np.exp(far[1:]).min() > 6
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_fit_is_where_the_density_is_largest(far) -> None:
+    block = reaching(wavy_block(40), far)
+    start = default_hyper(PARAMETERS, LARGE, far=far)
     found = fit(block, 0, PARAMETER_OF, [start], LARGE)
-    density = density_of(block)
+    density = density_of(block, far=far)
     value, slopes = density(theta_of(found))
     assert found.evidence == pytest.approx(-value, rel=1e-12)
     assert value < density(theta_of(start))[0]
@@ -270,3 +348,13 @@ def test_the_default_has_a_lengthscale_for_each_parameter() -> None:
     assert len(set(hyper.log_lengthscales.tolist())) == 1
     assert hyper.log_noise == pytest.approx(math.log(LARGE))
     assert hyper.log_scale == 0.0  # outcomes are standardised
+
+
+@pytest.mark.parametrize("dim", [1, 4, 20])
+def test_the_default_is_no_longer_than_the_priors_median(dim) -> None:
+    """The near prior is symmetric around the unit cube's side."""
+    near = np.exp(default_hyper(dim, LARGE).log_lengthscales)
+    far = np.exp(default_hyper(dim, LARGE, far=True).log_lengthscales)
+    median = math.exp(math.sqrt(2.0)) * math.sqrt(dim)
+    assert near == pytest.approx(np.ones(dim))
+    assert far == pytest.approx(np.full(dim, median / math.e))

@@ -390,13 +390,15 @@ def surrogates_on(
     values = np.stack([*gains, *violations], axis=1)
     zero = np.zeros_like(values)
     count = values.shape[1]
-    block = Block(points, values, zero[0], zero, zero, np.arange(count))
+    near = np.zeros(count, dtype=bool)
+    block = Block(points, values, zero[0], zero, zero, np.arange(count), near)
     return Surrogates(
         gps=tuple(Gp.of(block, k, hyper, np.arange(dim)) for k in range(count)),
         gains=len(gains),
         zeros=np.zeros(count),
         constraint=np.arange(len(violations)),
         log_weights=np.zeros(len(violations)),
+        far=near[len(gains) :],
     )
 
 

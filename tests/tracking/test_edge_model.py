@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from moosnn.optimizers.cube import Cube
-from moosnn.optimizers.outcomes import blocks_of
+from moosnn.optimizers.outcomes import Block, blocks_of
 from moosnn.optimizers.posterior import Gp
-from moosnn.optimizers.surrogate import Hyper
+from moosnn.optimizers.surrogate import NOISE_FLOOR, Hyper, fit
 from moosnn.problem import Constraint
 from moosnn.tracking import edge_model
 from moosnn.tracking.edge import Survey, survey
@@ -89,11 +90,42 @@ def test_leaving_a_trial_out_is_conditioning_on_the_others() -> None:
         assert found[row] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_new_training_is_as_noisy_as_one_left_out(model: EdgeModel) -> None:
+    """What is on the diagonal beside the process is noise, the floor as well."""
+    (one,) = model._violations
+    lower = np.linalg.inv(one.gp.whiten)
+    diagonal = (lower @ lower.T).diagonal()
+    noise = diagonal - one.gp.scale
+    assert noise == pytest.approx(np.full_like(noise, one.noise), rel=1e-6)
+    assert one.noise > NOISE_FLOOR
+
+
+def test_only_near_forms_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both of each constraint, and the better one is taken."""
+    fitted: list[tuple[int, bool, float]] = []
+
+    def spy(block: Block, column: int, *rest: Any) -> Hyper:
+        found = fit(block, column, *rest)
+        fitted.append((column, bool(block.far[column]), found.evidence))
+        return found
+
+    monkeypatch.setattr(edge_model, "fit", spy)
+    problem, history = toy_problem(), toy_history(40)
+    model = EdgeModel(problem, history, problem.constraints)
+    assert [(column, far) for column, far, _ in fitted] == [(0, False), (1, False)]
+    best, _, _ = max(fitted, key=lambda one: one[2])
+    block = blocks_of(problem, history, Cube(problem.space)).constraints
+    assert block is not None
+    (one,) = model._violations
+    assert one.values.tolist() == block.values[:, best].tolist()
+
+
 def hyper_of(one: edge_model._Violation, cube: Cube) -> Hyper:
     """The hyperparameters that a conditioned process came from."""
     first = np.searchsorted(cube.parameter_of, np.arange(cube.dim))
     lengthscales = -np.log(one.gp.inverse_lengthscales[first])
-    return Hyper(lengthscales, math.log(one.noise), math.log(one.gp.scale))
+    noise = math.log(one.noise - NOISE_FLOOR)
+    return Hyper(lengthscales, noise, math.log(one.gp.scale))
 
 
 def test_a_trial_left_out_is_a_new_one(model: EdgeModel) -> None:
