@@ -111,8 +111,10 @@ class Search:
     def best(self) -> list[dict[str, Any]]:
         """The front for people, by ascending first loss.
 
-        A mapping a member: ``number``, ``params`` (the active ones), ``metrics`` and
-        ``test`` (always ``None`` here), as `front_json` has them.
+        A mapping a member: ``number``, ``params`` (the active ones), ``metrics``,
+        ``test`` (always ``None`` here), ``trials`` (the numbers of all trials of the
+        point, of which the metrics are the means) and ``sems`` (standard errors of
+        metrics where they are known), as `front_json` has them.
         """
         return front_json(self.problem, self.history)
 

@@ -23,8 +23,8 @@ proposals, the far one 1.13, 1.14 and 1.16 with 16-32 %.
 
 The scale has a Gamma(2, 1) prior, the noise a log-normal one around a share of the
 outcome's variance that the caller knows: over 300 random digits networks, the log-loss
-of P(silent) after 60 trials was 0.47 with 0.0003, and 0.37 with 0.1. The constant mean is
-profiled out (generalised least squares).
+of P(silent) after 60 trials was 0.47 with 0.0003, and 0.37 with 0.1. The constant mean
+is profiled out (generalised least squares).
 
 One likelihood of ``n`` points costs a Cholesky factor, an inverse and two products with
 the features; its gradient, in closed form, is for nothing ([Rasmussen2006]_, eq. 5.9).

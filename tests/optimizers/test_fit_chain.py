@@ -173,15 +173,15 @@ def test_columns_without_a_fit_have_the_default() -> None:
     block = blocks_of(PROBLEM, history, CUBE).objectives
     assert block is not None
     (filled,) = chain.completed((), block, CUBE.dim)
-    expected = default_hyper(2, SHARE, far=True)
+    expected = default_hyper(2, SHARE, far=False)
     assert filled.log_lengthscales.tolist() == expected.log_lengthscales.tolist()
     mixed = replace(
         block, values=np.repeat(block.values, 2, axis=1), far=np.array([False, True])
     )
     near, far = chain.completed((), mixed, CUBE.dim)
-    expected = default_hyper(2, SHARE, far=False)
     assert near.log_lengthscales.tolist() == expected.log_lengthscales.tolist()
-    assert far.log_lengthscales.tolist() == filled.log_lengthscales.tolist()
+    expected = default_hyper(2, SHARE, far=True)
+    assert far.log_lengthscales.tolist() == expected.log_lengthscales.tolist()
     fits = chain.fits(PROBLEM, history, CUBE).objectives
     assert chain.completed(fits, block, CUBE.dim) == list(fits)
 
@@ -233,7 +233,7 @@ def test_beyond_the_dense_grid_a_fit_also_starts_where_the_last_one_ended(
     chain = FitChain(SHARE)
     chain.fits(PROBLEM, history, CUBE)
     assert [len(each) for each in starts] == [1, 2, 2]
-    default = default_hyper(2, SHARE, far=True).log_lengthscales.tolist()
+    default = default_hyper(2, SHARE, far=False).log_lengthscales.tolist()
     assert all(each[0].log_lengthscales.tolist() == default for each in starts)
     before = chain.fits(
         PROBLEM, history.prefix(_grid_points(PROBLEM, history)[1][0]), CUBE

@@ -184,7 +184,7 @@ def block_of(values: list[list[float]], zeros: list[float]) -> Block:
         variances=np.full((rows, columns), 0.01) * np.arange(1, columns + 1),
         log_stretch=np.zeros((rows, columns)),
         outcome=np.arange(columns),
-        far=np.ones(columns, dtype=bool),
+        far=np.zeros(columns, dtype=bool),
     )
 
 

@@ -86,9 +86,9 @@ def test_above_zero_is_better_than_the_reference_or_violated() -> None:
 
 
 def test_constraints_have_near_forms_and_the_same_ones_far() -> None:
-    """Objectives have far ones only."""
+    """Objectives have near ones only."""
     blocks = blocks_of(MANY, toy_story().history, Cube(MANY.space))
-    assert blocks.objectives.far.tolist() == [True, True]
+    assert blocks.objectives.far.tolist() == [False, False]
     violations = blocks.constraints
     near, far = np.flatnonzero(~violations.far), np.flatnonzero(violations.far)
     assert (near.tolist(), far.tolist()) == ([0, 1, 2, 3], [4, 5, 6, 7])
