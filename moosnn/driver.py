@@ -6,8 +6,7 @@ run. Must not know: hydra, how a config is composed.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,12 +19,14 @@ from rich.console import Console as Terminal
 from moosnn.errors import JournalError, StudyFolderError
 from moosnn.history import History, Kind
 from moosnn.interruption import Interruption
+from moosnn.logbook import with_identity
 from moosnn.parts import Parts, parts_of
 from moosnn.runtime import files
 from moosnn.runtime.header import first_difference, header, require_same
 from moosnn.runtime.journal import NAME as JOURNAL
 from moosnn.runtime.journal import Journal, read
 from moosnn.runtime.lease import Lease
+from moosnn.settings import EXHAUSTED
 from moosnn.stop_rules import HOURS, LEAST_GROWTH, STAGNATION, StopRules, is_finished
 from moosnn.study import Study
 from moosnn.tracking.advice import Advice
@@ -38,6 +39,7 @@ from moosnn.tracking.tracker import Tracker
 # The driver's numbers depend on how many threads add them up, and on a small machine
 # more than one only fight the trials for its cores.
 DRIVER_THREADS = 1
+_HUNDREDTHS = 100  # of an hour: half a minute is the least that is advised
 
 
 def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> None:
@@ -99,16 +101,8 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
 
 
 def _header(config: Mapping[str, Any], parts: Parts) -> dict[str, Any]:
-    """The header, with what of ``study`` makes it another one, if anything does."""
     plain = header(config, parts.task.fingerprint(), DRIVER_THREADS)
-    if not parts.identity:
-        return plain
-    spelled = json.dumps([plain["digest"], parts.identity], sort_keys=True)
-    return {
-        **plain,
-        "config": {**plain["config"], "study": parts.identity},
-        "digest": hashlib.sha256(spelled.encode()).hexdigest(),
-    }
+    return with_identity(plain, parts.identity)
 
 
 def _differences(folder: Path, history: History, now: Mapping[str, Any]) -> list[str]:
@@ -148,21 +142,28 @@ def _show_finished(folder: Path, parts: Parts, history: History) -> None:
     feeds.open()
     feeds.tell(history[-1], history)
     feeds.close()
-    _say(
-        f"{folder}: this study is finished. {_extension(parts, history)}, or start "
-        "anew with another seed=… or study_dir=…."
-    )
+    _say(f"{folder}: this study is finished. {_extension(parts, history)}")
 
 
 def _extension(parts: Parts, history: History) -> str:
-    """What stopped a study, if a rule did, and how it goes on."""
+    """What stopped a study, and how it goes on."""
+    if history.of_kind(Kind.ENDED)[-1].data["reason"] == EXHAUSTED:
+        return (
+            f"Its space holds no further point after {history.proposals} trials: start "
+            "anew with a wider space and another study_dir=…."
+        )
+    return f"{_longer(parts, history)}, or start anew with another seed=… or study_dir=…."
+
+
+def _longer(parts: Parts, history: History) -> str:
+    """Which rule stopped a study, if one did, and the value that lets it go on."""
     settings, rules = parts.settings, StopRules(parts.problem, parts.settings)
     ended = len(history.done) + len(history.failed)
     reason = rules.reason(history) if ended < settings.budget else None
     if reason == HOURS:
         return (
             f"It ran for {rules.hours:.3g} hours (study.hours={settings.hours}). "
-            f"Extend it with study.hours={2 * rules.hours:.3g} or study.hours=null"
+            f"Extend it with study.hours={_twice(rules.hours)} or study.hours=null"
         )
     if reason == STAGNATION:
         window = settings.stagnation or 0
@@ -172,6 +173,12 @@ def _extension(parts: Parts, history: History) -> str:
             f"study.stagnation={2 * window} or study.stagnation=null"
         )
     return f"Extend it with study.budget={2 * history.proposals}"
+
+
+def _twice(hours: float) -> str:
+    """At least double, to a hundredth of an hour."""
+    hundredths = math.ceil(2 * hours * _HUNDREDTHS)
+    return f"{max(hundredths, 1) / _HUNDREDTHS:g}"
 
 
 def _check_folder(folder: Path) -> None:

@@ -5,6 +5,8 @@ Knows: journals, leases, headers. Must not know: problems, optimizers, who asks.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -116,6 +118,25 @@ class InFolder:
     def close(self) -> None:
         """Let others have the folder."""
         self._lease.release()
+
+
+def with_identity(
+    header: Mapping[str, Any], identity: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A header that also says what of ``study`` makes it another study.
+
+    Args:
+        header: see `runtime.header.header`.
+        identity: see `origins.study_identity`; empty = nothing does.
+    """
+    if not identity:
+        return dict(header)
+    spelled = json.dumps([header["digest"], identity], sort_keys=True)
+    return {
+        **header,
+        "config": {**header["config"], "study": identity},
+        "digest": hashlib.sha256(spelled.encode()).hexdigest(),
+    }
 
 
 def open_logbook(folder: Path | str | None, header: Mapping[str, Any]) -> Logbook:

@@ -12,12 +12,14 @@ checked to be that, a Sobol point.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from moosnn.errors import ConfigError, JournalError, SpaceError, StudyFolderError
-from moosnn.history import History
+from moosnn.history import History, Kind
+from moosnn.logbook import with_identity
 from moosnn.optimizers.base import FALLBACK, Fresh, Optimizer, trial_seed
 from moosnn.optimizers.sobol import sobol_point
 from moosnn.origins import optimizer_of
@@ -114,20 +116,19 @@ class Replayed:
         return not self.elsewhere
 
     def __str__(self) -> str:
-        of = f"{self.checked} of {self.proposals} proposals"
+        partial = self.checked < self.proposals
+        among = f"checked (of {self.proposals}) proposals" if partial else "proposals"
+        of = f"{self.checked} {among}"
         if self.differences:
             count = len(self.differences)
-            return (
-                f"{count} of {self.checked} proposals differ; the first is "
-                f"{self.differences[0]}"
-            )
+            return f"{count} of {of} differ; the first is {self.differences[0]}"
         how = "bit for bit" if self.exact else f"to {TOLERANCE:g}"
         waited = (
             f"; {self.fallbacks} of them fallbacks after a time limit"
             if self.fallbacks
             else ""
         )
-        return f"{of} are the same again, {how}{waited}"
+        return f"{self.checked} of {of} are the same again, {how}{waited}"
 
 
 def replay(
@@ -150,9 +151,11 @@ def replay(
             differ so far.
 
     Raises:
-        JournalError: the journal does not begin with a study's header.
+        JournalError: the journal does not begin with a study's header, or was altered
+            or damaged since it was written.
         ConfigError: there is no such trial, or the optimizer cannot be built.
     """
+    _require_untouched(record)
     numbers = (sample or Sample()).numbers(record.history.proposals)
     config = _config(record)
     problem, replayed = _problem(config), optimizer or _optimizer(record, config)
@@ -243,13 +246,12 @@ class _Check:
         )
 
 
-def _config(record: Record) -> Mapping[str, Any]:
-    """The config of the study's header, with where its data lie.
-
-    That may change from one driver to the next, so only the folder's config tells.
+def _require_untouched(record: Record) -> None:
+    """Refuse a journal that is not as its drivers wrote it, as far as it tells.
 
     Raises:
-        JournalError: the header is that of another version.
+        JournalError: its header is that of another version or does not match its
+            digest, a line is damaged, or an epoch begins that no driver opened.
     """
     missing = [key for key in IDENTITY if key not in record.config]
     if missing:
@@ -257,6 +259,42 @@ def _config(record: Record) -> Mapping[str, Any]:
             f"{record.folder}: its journal does not begin with a study's header (no "
             f"{', '.join(missing)}): it cannot be replayed."
         )
+    if not _matches_its_digest(record.history[0].data):
+        raise JournalError(
+            f"{record.folder}: the journal's first line was altered: its config does "
+            "not match its digest; replay an untouched copy."
+        )
+    if record.damage:
+        raise JournalError(f"it cannot be replayed as a whole: {record.damage}")
+    for before, event in itertools.pairwise(record.history):
+        if event.epoch > before.epoch and event.kind is not Kind.OPENED:
+            # Whatever follows it in its true epoch was passed over.
+            about = "" if event.number is None else f" of trial {event.number}"
+            raise JournalError(
+                f"{record.folder}: the journal's line {event.kind}{about} was altered: "
+                f"its epoch is {event.epoch} after {before.epoch}, but no driver "
+                "opened the journal in between; replay an untouched copy."
+            )
+
+
+def _matches_its_digest(then: Mapping[str, Any]) -> bool:
+    """Whether a header's config is the one it was written with."""
+    if "digest" not in then:
+        return True  # of another version; compared with this one's header later
+    config = then["config"]
+    try:
+        plain = header(config, then.get("fingerprint", {}), THREADS)
+        now = with_identity(plain, config.get("study", {}))
+    except (AttributeError, KeyError, TypeError, ValueError):  # not even of its types
+        return False
+    return bool(now["digest"] == then["digest"])
+
+
+def _config(record: Record) -> Mapping[str, Any]:
+    """The config of the study's header, with where its data lie.
+
+    That may change from one driver to the next, so only the folder's config tells.
+    """
     task = record.config["task"]
     if not isinstance(task.get("data"), Mapping):
         return record.config

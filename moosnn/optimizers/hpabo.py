@@ -34,14 +34,13 @@ tens of evaluations. What is ours:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from moosnn.history import History
-from moosnn.optimizers.base import require_number, require_whole
+from moosnn.optimizers.base import require_share, require_whole
 from moosnn.optimizers.feasibility import feasibility_score
 from moosnn.optimizers.fit_chain import FitChain
 from moosnn.optimizers.imagined import believing
@@ -100,7 +99,7 @@ class Hpabo:
         iterations: int = 60,
     ) -> None:
         require_whole("initial", 1 if initial is None else initial, 1)
-        require_number("noise_share", noise_share, math.ulp(0.0), 1.0)
+        require_share("noise_share", noise_share)
         require_whole("raw_candidates", raw_candidates, 2)
         require_whole("restarts", restarts, 1)
         require_whole("iterations", iterations, 1)

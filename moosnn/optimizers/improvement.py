@@ -45,7 +45,7 @@ _LOG_SQRT_2PI = 0.5 * np.log(2.0 * np.pi)
 _DEGREES = 4.0
 _LOG_TAIL = gammaln(2.5) - gammaln(2.0) - 0.5 * np.log(_DEGREES * np.pi)
 # Values at points and boxes that are held at once, an array: 200 points of a front
-# leave 20,301 boxes of three objectives, and 512 candidates' took 676 MB.
+# leave 20,301 boxes of three objectives, and 512 candidates' took 593 MB.
 _NUMBERS = 2**19
 _NEAR = -1.0  # below it h(z) is computed from its tail
 _FAR = -1e3  # below it by its asymptote

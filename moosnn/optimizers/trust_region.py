@@ -33,8 +33,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from moosnn.errors import ConfigError
 from moosnn.history import History
-from moosnn.optimizers.base import require_number, require_whole
+from moosnn.optimizers.base import require_number, require_share, require_whole
 from moosnn.optimizers.boxes import beginnings, everywhere, in_box, weights_of
 from moosnn.optimizers.centres import centres_of, ended_centres
 from moosnn.optimizers.cube import Indexes
@@ -57,6 +58,8 @@ from moosnn.trial import Proposal
 
 _SMALLEST_DESIGN = 5
 _REGIONS = 3  # along a front
+_MOST_REGIONS = 100
+_SMALLEST_SHARE = 2  # candidates of a region
 _FEWEST, _A_PARAMETER, _MOST = 2000, 200, 5000  # candidates, as [Eriksson2021]
 
 
@@ -69,10 +72,10 @@ class TrustRegion:
     Args:
         initial: how many points come first, the centre and Sobol points, >= 1;
             ``None`` = half the number of parameters, 5 at least.
-        regions: how many, >= 1; ``None`` = 3, with a single objective 1.
+        regions: how many, in [1, 100]; ``None`` = 3, with a single objective 1.
         candidates: of all regions together, >= 2 a region; ``None`` = 200 a parameter,
             2,000 at least and 5,000 at most. A region's share is rounded to a power
-            of two.
+            of two, 2 at least.
         noise_share: what share of an outcome's variance is expected to be noise, in
             (0, 1]: trainings are noisy; a formula is not (0.0003).
         initial_length: of a region's sides, in the unit cube, > 0.
@@ -98,9 +101,13 @@ class TrustRegion:
     ) -> None:
         require_whole("initial", 1 if initial is None else initial, 1)
         require_whole("regions", 1 if regions is None else regions, 1)
-        least = 2 * (regions or _REGIONS)
+        if regions is not None and regions > _MOST_REGIONS:
+            raise ConfigError(
+                f"optimizer.regions: expected at most {_MOST_REGIONS}, got {regions}."
+            )
+        least = _SMALLEST_SHARE * (regions or 1)
         require_whole("candidates", least if candidates is None else candidates, least)
-        require_number("noise_share", noise_share, math.ulp(0.0), 1.0)
+        require_share("noise_share", noise_share)
         require_number("smallest_length", smallest_length, math.ulp(0.0))
         require_number("initial_length", initial_length, smallest_length)
         require_number("largest_length", largest_length, initial_length)
@@ -169,7 +176,7 @@ class TrustRegion:
         """Points in the cube, ``n x d``, and whose they are, ``n``."""
         cube, rng, states = question.cube, question.rng, regions.states
         total = min(_MOST, max(_FEWEST, _A_PARAMETER * cube.dim))
-        share = (self.candidates or total) // len(states)
+        share = max(_SMALLEST_SHARE, (self.candidates or total) // len(states))
         placed = [centre for centre in centres if centre is not None]
         if len(placed) < len(centres):
             points = self._beginnings(question, surrogates, regions, placed, share)

@@ -5,6 +5,7 @@ Knows: configs as plain data, problems. Must not know: what happened in a study.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -14,13 +15,14 @@ from moosnn.tracking.comparison import Compared, Group
 
 _OPTIMIZER = "optimizer._target_"
 _ALGORITHM = "optimizer.algorithm"  # of a class that holds several
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def group(studies: Sequence[Compared]) -> list[Group]:
     """Put studies that differ in their seed only together.
 
     The label is the optimizer's algorithm, if its config names one, or its class, in
-    lower case. Of what else differs only that is named which tells groups apart that
+    snake case. Of what else differs only that is named which tells groups apart that
     the label so far does not: qnehvi and nsga2 have different settings, but their names
     say so already.
 
@@ -73,7 +75,8 @@ def _label(study: Compared, keys: Sequence[str], studies: Sequence[Compared]) ->
 
 def _short(study: Compared) -> str:
     target = study.config.get(_OPTIMIZER, "")
-    return study.config.get(_ALGORITHM, target.rpartition(".")[2].lower())
+    name = _WORD_BEGINS.sub("_", target.rpartition(".")[2]).lower()
+    return study.config.get(_ALGORITHM, name)
 
 
 def _require_one_problem(studies: Sequence[Compared]) -> None:

@@ -120,7 +120,7 @@ def test_it_avoids_where_trainings_fail(kind, learns) -> None:
         (proposal,) = optimizer.propose(problem, story.history, 1, SEED)
         end(story, append_proposal(story, proposal), kind)
     failed = len(story.history.failed) - failures
-    assert failed <= 1 if learns else failed >= 3
+    assert failed <= 2 if learns else failed >= 3
 
 
 def end(story: Story, number: int, kind: str) -> None:
