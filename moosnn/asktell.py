@@ -77,7 +77,7 @@ class Search:
         seed: int = 0,
         folder: Path | str | None = None,
     ) -> None:
-        require_whole("seed", seed, 0)
+        seed = require_whole("seed", seed, 0)
         self.problem = problem_from(space, objectives, constraints)
         self._optimizer, spelled = optimizer_from(optimizer)
         self._seed = seed

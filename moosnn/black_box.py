@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import reprlib
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -109,7 +110,7 @@ def optimize(
     """
     if not callable(function):
         raise ConfigError(f"function: expected a function, got {function!r}.")
-    require_whole("budget", budget, 1)
+    budget = require_whole("budget", budget, 1)
     task = _FunctionTask(function)
     with ExitStack() as stack:
         search = stack.enter_context(
@@ -185,11 +186,12 @@ def _require_hope(history: History, task: _FunctionTask, folder: Path | None) ->
         return
     last = history.failed[-1].failure
     assert last is not None
+    message = last.message.rstrip(".")
     where = f"; see {folder / last.log}" if folder and last.log else ""
     anew = " with another folder" if folder else ""
     raise ConfigError(
         f"optimize: the first {len(kinds)} calls all failed, the last one with: "
-        f"{last.message}{where}. Mend the function, then start anew{anew}."
+        f"{message}{where}. Mend the function, then start anew{anew}."
     ) from task.error
 
 
@@ -238,7 +240,7 @@ class _FunctionTask:
         if not isinstance(returned, Mapping):
             raise TypeError(
                 "expected a mapping of metrics of the function, e.g. {'loss': 0.5}, "
-                f"got {returned!r}"
+                f"got {reprlib.repr(returned)}"
             )
         return Evaluation(metrics=plain_numbers(returned))
 

@@ -35,6 +35,7 @@ from moosnn.tracking.feed import Feeds
 from moosnn.tracking.front_table import print_front
 from moosnn.tracking.results import FRONT_CSV, FRONT_PNG, HYPERVOLUME_PNG, Results
 from moosnn.tracking.tracker import Tracker
+from moosnn.warm_start import require_folders
 
 # The driver's numbers depend on how many threads add them up, and on a small machine
 # more than one only fight the trials for its cores.
@@ -57,6 +58,7 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
         MoosnnError: a mistake in the config, or trouble with the folder.
     """
     parts = parts_of(config, folder)
+    require_folders(config["study"])
     settings, problem = parts.settings, parts.problem
     _pin_threads()
     _check_folder(folder)
@@ -152,7 +154,9 @@ def _extension(parts: Parts, history: History) -> str:
             f"Its space holds no further point after {history.proposals} trials: start "
             "anew with a wider space and another study_dir=…."
         )
-    return f"{_longer(parts, history)}, or start anew with another seed=… or study_dir=…."
+    return (
+        f"{_longer(parts, history)}, or start anew with another seed=… or study_dir=…."
+    )
 
 
 def _longer(parts: Parts, history: History) -> str:

@@ -6,6 +6,7 @@ Knows: journals, leases, headers. Must not know: problems, optimizers, who asks.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import time
@@ -13,12 +14,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from moosnn.errors import JournalError, MoosnnError, StudyBusyError, StudyFolderError
+from moosnn.errors import (
+    ConfigError,
+    JournalError,
+    MoosnnError,
+    StudyBusyError,
+    StudyFolderError,
+)
 from moosnn.history import Event, History, HistoryBuilder, Kind
-from moosnn.runtime.header import require_same
+from moosnn.runtime.header import IDENTITY, require_same
+from moosnn.runtime.header import header as header_of
 from moosnn.runtime.journal import NAME, Journal, read
 from moosnn.runtime.lease import Lease, holder
 from moosnn.runtime.process import Process
+from moosnn.runtime.record import Record
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +148,50 @@ def with_identity(
     }
 
 
+def require_untouched(record: Record) -> None:
+    """Refuse a journal that is not as its drivers wrote it, as far as it tells.
+
+    Raises:
+        JournalError: its header is that of another version or does not match its
+            digest, a line is damaged, or an epoch begins that no driver opened.
+    """
+    missing = [key for key in IDENTITY if key not in record.config]
+    if missing:
+        raise JournalError(
+            f"{record.folder}: its journal does not begin with a study's header (no "
+            f"{', '.join(missing)}): it cannot be replayed."
+        )
+    if not _matches_its_digest(record.history[0].data):
+        raise JournalError(
+            f"{record.folder}: the journal's first line was altered: its config does "
+            "not match its digest; replay an untouched copy."
+        )
+    if record.damage:
+        raise JournalError(f"it cannot be replayed as a whole: {record.damage}")
+    for before, event in itertools.pairwise(record.history):
+        if event.epoch > before.epoch and event.kind is not Kind.OPENED:
+            # Whatever follows it in its true epoch was passed over.
+            about = "" if event.number is None else f" of trial {event.number}"
+            raise JournalError(
+                f"{record.folder}: the journal's line {event.kind}{about} was altered: "
+                f"its epoch is {event.epoch} after {before.epoch}, but no driver "
+                "opened the journal in between; replay an untouched copy."
+            )
+
+
+def _matches_its_digest(then: Mapping[str, Any]) -> bool:
+    """Whether a header's config is the one it was written with."""
+    if "digest" not in then:
+        return True  # of another version; compared with this one's header later
+    config = then["config"]
+    try:
+        plain = header_of(config, then.get("fingerprint", {}), threads=0)
+        digest = with_identity(plain, config.get("study", {}))["digest"]
+    except (AttributeError, KeyError, TypeError, ValueError):  # not even of its types
+        return False
+    return bool(digest == then["digest"])
+
+
 def open_logbook(folder: Path | str | None, header: Mapping[str, Any]) -> Logbook:
     """A new history, or the one that lies in a folder.
 
@@ -147,12 +200,17 @@ def open_logbook(folder: Path | str | None, header: Mapping[str, Any]) -> Logboo
         header: what the search is, see `runtime.header.header`.
 
     Raises:
+        ConfigError: ``folder`` is no folder's name.
         StudyBusyError: somebody else holds the folder.
         StudyFolderError: it cannot be read or written.
         JournalError: its journal is damaged, or another study's.
     """
     if folder is None:
         return InMemory(header)
+    if not isinstance(folder, str | Path) or not str(folder).strip():
+        raise ConfigError(
+            f"folder: expected a folder's name, or None = in memory, got {folder!r}."
+        )
     try:
         return InFolder(Path(folder), header)
     except (JournalError, StudyBusyError, StudyFolderError) as error:

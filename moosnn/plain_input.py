@@ -9,6 +9,9 @@ written in Python and the other way round.
 
 from __future__ import annotations
 
+import math
+import operator
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -90,8 +93,15 @@ def optimizer_from(given: PlainOptimizer) -> tuple[Optimizer, dict[str, Any]]:
         given = _named(_default() if given is None else given)
     if isinstance(given, Mapping):
         config = dict(given)
-        return build({"optimizer": config}, "optimizer"), config
-    if isinstance(given, type) or not callable(getattr(given, "propose", None)):
+        built = build({"optimizer": config}, "optimizer")
+        if not _proposes(built):
+            raise ConfigError(
+                f"optimizer: expected the _target_ of an optimizer, but "
+                f"{config['_target_']!r} gives a {type(built).__name__}, which cannot "
+                f"propose.{nearest('', choices('optimizer'))}"
+            )
+        return built, config
+    if not _proposes(given):
         raise ConfigError(
             "optimizer: expected a name, a mapping with a _target_, or an optimizer, "
             f"got {given!r}.{nearest('', choices('optimizer'))}"
@@ -99,6 +109,10 @@ def optimizer_from(given: PlainOptimizer) -> tuple[Optimizer, dict[str, Any]]:
     kind = type(given)
     target = f"{kind.__module__}.{kind.__qualname__}"
     return given, {"_target_": target, OBJECT_KEY: _OBJECT}
+
+
+def _proposes(given: object) -> bool:
+    return not isinstance(given, type) and callable(getattr(given, "propose", None))
 
 
 def _named(name: str) -> Mapping[str, Any]:
@@ -118,11 +132,16 @@ def _default() -> str:
 
 
 def plain_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """The same mapping with the scalars of numpy and torch as Python's numbers."""
+    """The same mapping with the scalars of numpy and torch as Python's numbers.
+
+    A whole number that no float can hold is infinite.
+    """
     return {name: _plain_number(value) for name, value in numbers.items()}
 
 
 def _plain_number(value: object) -> object:
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf
     item = getattr(value, "item", None)
     if not callable(item):
         return value
@@ -132,14 +151,29 @@ def _plain_number(value: object) -> object:
         return value  # several numbers: whoever reads it says what was expected
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """Refuse what is not a whole number >= ``least``.
+def whole(value: Any) -> int | None:  # noqa: ANN401 - whatever somebody gave
+    """A whole number, Python's or numpy's, as Python's; ``None`` if it is none.
+
+    A text, a boolean and 3.0 are none.
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def require_whole(name: str, value: object, least: int) -> int:
+    """The whole number that a value is, Python's or numpy's.
 
     Raises:
-        ConfigError: for a text, a boolean and 3.0 as well.
+        ConfigError: it is less than ``least``, or none (see `whole`).
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    number = whole(value)
+    if number is None or number < least:
         raise ConfigError(
             f"{name}: expected a whole number >= {least}, got {value!r}."
             f"{number_hint(value)}"
         )
+    return number

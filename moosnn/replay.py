@@ -12,21 +12,20 @@ checked to be that, a Sobol point.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moosnn.errors import ConfigError, JournalError, SpaceError, StudyFolderError
-from moosnn.history import History, Kind
-from moosnn.logbook import with_identity
+from moosnn.errors import ConfigError, SpaceError, StudyFolderError
+from moosnn.history import History
+from moosnn.logbook import require_untouched
 from moosnn.optimizers.base import FALLBACK, Fresh, Optimizer, trial_seed
 from moosnn.optimizers.sobol import sobol_point
 from moosnn.origins import optimizer_of
 from moosnn.plain_input import OBJECT_KEY
 from moosnn.problem import Problem
 from moosnn.proposer import THREADS
-from moosnn.runtime.header import IDENTITY, header, require_same
+from moosnn.runtime.header import header, require_same
 from moosnn.runtime.record import Record, problem_of
 from moosnn.runtime.worker import build, read_config
 from moosnn.space import Value
@@ -155,7 +154,7 @@ def replay(
             or damaged since it was written.
         ConfigError: there is no such trial, or the optimizer cannot be built.
     """
-    _require_untouched(record)
+    require_untouched(record)
     numbers = (sample or Sample()).numbers(record.history.proposals)
     config = _config(record)
     problem, replayed = _problem(config), optimizer or _optimizer(record, config)
@@ -244,50 +243,6 @@ class _Check:
             and then.seed == trial_seed(self._seed, then.number)
             and all(self._same(n, then.params.get(n), v) for n, v in point.items())
         )
-
-
-def _require_untouched(record: Record) -> None:
-    """Refuse a journal that is not as its drivers wrote it, as far as it tells.
-
-    Raises:
-        JournalError: its header is that of another version or does not match its
-            digest, a line is damaged, or an epoch begins that no driver opened.
-    """
-    missing = [key for key in IDENTITY if key not in record.config]
-    if missing:
-        raise JournalError(
-            f"{record.folder}: its journal does not begin with a study's header (no "
-            f"{', '.join(missing)}): it cannot be replayed."
-        )
-    if not _matches_its_digest(record.history[0].data):
-        raise JournalError(
-            f"{record.folder}: the journal's first line was altered: its config does "
-            "not match its digest; replay an untouched copy."
-        )
-    if record.damage:
-        raise JournalError(f"it cannot be replayed as a whole: {record.damage}")
-    for before, event in itertools.pairwise(record.history):
-        if event.epoch > before.epoch and event.kind is not Kind.OPENED:
-            # Whatever follows it in its true epoch was passed over.
-            about = "" if event.number is None else f" of trial {event.number}"
-            raise JournalError(
-                f"{record.folder}: the journal's line {event.kind}{about} was altered: "
-                f"its epoch is {event.epoch} after {before.epoch}, but no driver "
-                "opened the journal in between; replay an untouched copy."
-            )
-
-
-def _matches_its_digest(then: Mapping[str, Any]) -> bool:
-    """Whether a header's config is the one it was written with."""
-    if "digest" not in then:
-        return True  # of another version; compared with this one's header later
-    config = then["config"]
-    try:
-        plain = header(config, then.get("fingerprint", {}), THREADS)
-        now = with_identity(plain, config.get("study", {}))
-    except (AttributeError, KeyError, TypeError, ValueError):  # not even of its types
-        return False
-    return bool(now["digest"] == then["digest"])
 
 
 def _config(record: Record) -> Mapping[str, Any]:

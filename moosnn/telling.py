@@ -6,12 +6,13 @@ history lies, who tells.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from moosnn.errors import ConfigError, DivergedError, nearest
 from moosnn.history import CORRECTABLE, History, Kind
-from moosnn.plain_input import plain_numbers
+from moosnn.plain_input import plain_numbers, whole
 from moosnn.problem import Problem
 from moosnn.runtime.attempt import Result
 from moosnn.trial import FAILURE_KINDS, Evaluation, Failure, Proposal, Status
@@ -28,8 +29,8 @@ def number_of(where: str, history: History, proposal: Proposal | int) -> int:
     Raises:
         ConfigError: there is no such trial, or it is another point.
     """
-    given = proposal.number if isinstance(proposal, Proposal) else proposal
-    if not isinstance(given, int) or isinstance(given, bool):
+    given = proposal.number if isinstance(proposal, Proposal) else whole(proposal)
+    if given is None:
         raise ConfigError(
             f"{where}: expected a proposal or its number, got {proposal!r}."
         )
@@ -71,7 +72,7 @@ def result_from(
         if not isinstance(numbers, Mapping):
             raise ConfigError(
                 f"{where}: {name}: expected a mapping, e.g. {{'loss': 0.5}}, got "
-                f"{numbers!r}."
+                f"{reprlib.repr(numbers)}."
             )
     try:
         return Evaluation(
@@ -90,12 +91,16 @@ def failure_from(where: str, kind: str, message: str, log: str | None) -> Failur
     """A failure of a kind that exists.
 
     Raises:
-        ConfigError: with the nearest kind.
+        ConfigError: with the nearest kind; or the message or the log is no text.
     """
     if kind not in FAILURE_KINDS:
         hint = nearest(str(kind), FAILURE_KINDS)
         raise ConfigError(f"{where}: got the kind {kind!r}.{hint}")
-    return Failure(kind=kind, message=str(message), log=log)
+    if not isinstance(message, str):
+        raise ConfigError(f"{where}: message: expected text, got {message!r}.")
+    if log is not None and not isinstance(log, str):
+        raise ConfigError(f"{where}: log: expected text or None, got {log!r}.")
+    return Failure(kind=kind, message=message, log=log)
 
 
 def kind_of_end(

@@ -32,6 +32,8 @@ from moosnn.trial import Trial
 
 WARM_START = "warm_start"
 KEY = f"study.{WARM_START}"
+_POINTS, _FILL = f"{WARM_START}_points", f"{WARM_START}_fill"
+_DEFAULT_POINTS = 5  # as in conf/config.yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +73,52 @@ def warm_start(
     """
     _check_fill(problem, fill)
     share = math.ceil(count / len(folders))
-    found, notes = [], []
-    for folder in folders:
-        record = _record(folder)
-        transfer = _transfer(problem, record, fill)
-        if not transfer.trials:
-            raise ConfigError(f"{KEY}: no trial of {folder} fits: {transfer.why()}.")
-        best = _best(problem, transfer.trials, share)
-        found.append([(folder, trial) for trial in best])
-        notes.append(_note(folder, best, transfer))
-    turns = itertools.chain.from_iterable(itertools.zip_longest(*found))
-    points: dict[tuple[object, ...], Mapping[str, Any]] = {}
-    for folder, trial in filter(None, turns):
-        params = dict(trial.proposal.params)
-        point = {"folder": folder, "trial": trial.number, "params": params}
-        points.setdefault(point_key(params), point)
-    return WarmStart(points=tuple(points.values())[:count], notes=tuple(notes))
+    sources = [_source(problem, folder, fill, share) for folder in folders]
+    offers = [[(source, trial) for trial in source.best] for source in sources]
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*offers))
+    points: dict[tuple[object, ...], tuple[_Source, Trial]] = {}
+    for source, trial in filter(None, turns):
+        points.setdefault(point_key(trial.proposal.params), (source, trial))
+    taken = list(points.values())[:count]
+    return WarmStart(
+        points=tuple(
+            {
+                "folder": source.folder,
+                "trial": trial.number,
+                "params": dict(trial.proposal.params),
+            }
+            for source, trial in taken
+        ),
+        notes=tuple(
+            _note(source, [trial for whose, trial in taken if whose is source], count)
+            for source in sources
+        ),
+    )
+
+
+def require_folders(study: Mapping[str, Any]) -> None:
+    """Refuse what only a warm start reads where no study is named to begin with.
+
+    Args:
+        study: that part of the config.
+
+    Raises:
+        ConfigError: ``warm_start_fill`` has values, or ``warm_start_points`` is not at
+            its default.
+    """
+    if study.get(WARM_START) not in (None, []):
+        return
+    fill, count = study.get(_FILL), study.get(_POINTS, _DEFAULT_POINTS)
+    default = type(count) is int and count == _DEFAULT_POINTS
+    for name, value, unset in (
+        (_FILL, fill, fill is None or fill == {}),
+        (_POINTS, count, default),
+    ):
+        if not unset:
+            raise ConfigError(
+                f"study.{name}: got {value!r}, but no study is named to begin with; "
+                f"name one, e.g. {KEY}=[runs/nas-ehvi-s0], or take it out."
+            )
 
 
 def _check_fill(problem: Problem, fill: Params) -> None:
@@ -102,8 +134,14 @@ def _check_fill(problem: Problem, fill: Params) -> None:
 
 
 def _record(folder: str) -> Record:
+    path = Path(folder)
+    if path.is_file():
+        raise ConfigError(
+            f"{KEY}: expected the folder of a study, but {folder} is a file; name a "
+            f"folder, e.g. {path.parent}."
+        )
     try:
-        return read_record(Path(folder))
+        return read_record(path)
     except MoosnnError as error:
         raise ConfigError(f"{KEY}: {error}") from None
 
@@ -127,6 +165,44 @@ class _Transfer:
         reasons = sorted(self.skipped.items(), key=lambda item: -item[1])
         parts = [f"{count} {reason}" for reason, count in reasons]
         return "; ".join(parts) or "none was evaluated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """An earlier study.
+
+    Attributes:
+        folder: as it was given.
+        transfer: which of its trials can be taken over.
+        best: those that are offered.
+        damage: which line of its journal is damaged, if one is.
+    """
+
+    folder: str
+    transfer: _Transfer
+    best: Sequence[Trial]
+    damage: str | None
+
+
+def _source(problem: Problem, folder: str, fill: Params, share: int) -> _Source:
+    """What an earlier study offers, at most ``share`` trials.
+
+    Raises:
+        ConfigError: none of its trials can be taken over.
+    """
+    record = _record(folder)
+    transfer = _transfer(problem, record, fill)
+    if not transfer.trials:
+        why = "; ".join([transfer.why(), *_damaged(record.damage)])
+        raise ConfigError(f"{KEY}: no trial of {folder} fits: {why}.")
+    best = _best(problem, transfer.trials, share)
+    return _Source(folder=folder, transfer=transfer, best=best, damage=record.damage)
+
+
+def _damaged(damage: str | None) -> list[str]:
+    """What is to be said of a damaged journal, if it is one."""
+    where = damage and damage.partition(" is damaged")[0]
+    return [f"{where} is damaged: only what precedes it counts"] if where else []
 
 
 def _transfer(problem: Problem, record: Record, fill: Params) -> _Transfer:
@@ -179,13 +255,30 @@ def _best(problem: Problem, trials: Sequence[Trial], count: int) -> list[Trial]:
     return [by_number[members.numbers[row]] for row in rows]
 
 
-def _note(folder: str, best: Sequence[Trial], transfer: _Transfer) -> str:
-    taken = ", ".join(str(trial.number) for trial in best)
-    parts = [f"trials {taken} of {folder} are tried again here"]
-    if not best:
+def _note(source: _Source, taken: Sequence[Trial], count: int) -> str:
+    """What becomes of an earlier study's trials, for people.
+
+    Args:
+        source: the study.
+        taken: the trials that are tried again.
+        count: of the points of all studies, at most.
+    """
+    folder, transfer = source.folder, source.transfer
+    numbers = ", ".join(str(trial.number) for trial in taken)
+    if len(taken) > 1:
+        parts = [f"trials {numbers} of {folder} are tried again here"]
+    elif taken:
+        parts = [f"trial {numbers} of {folder} is tried again here"]
+    elif source.best:
+        parts = [
+            f"no trial of {folder} is tried again here: others have the same points, "
+            f"or come first (study.{_POINTS}={count})"
+        ]
+    else:
         parts = [f"no trial of {folder} is feasible here"]
     if transfer.skipped:
         parts.append(f"skipped: {transfer.why()}")
     if transfer.dropped:
         parts.append(f"not searched here: {', '.join(transfer.dropped)}")
+    parts += _damaged(source.damage)
     return f"warm start: {'; '.join(parts)}"

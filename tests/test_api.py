@@ -302,11 +302,26 @@ def test_mistakes_in_telling_change_nothing() -> None:
             "tell_failure: got the kind 'crash'. Did you mean 'crashed'?",
         ),
         (lambda: mine.tell_failure(0, "crashed", "x"), "tell_failure: trial 0 was to"),
+        (
+            lambda: mine.tell_failure(second, "crashed", ValueError("x")),
+            "tell_failure: message: expected text, got ValueError('x').",
+        ),
+        (
+            lambda: mine.tell_failure(second, "crashed", "x", log=Path("y")),
+            "tell_failure: log: expected text or None, got",
+        ),
+        (
+            lambda: mine.tell(np.bool_(True), good),
+            "tell: expected a proposal or its number, got",
+        ),
+        (lambda: mine.tell(1.0, good), "tell: expected a proposal or its number, got"),
+        (lambda: mine.tell(second, 10**400), f"{where}metrics: expected a mapping"),
     ):
         with pytest.raises(ConfigError) as caught:
             wrong()
         assert str(caught.value).startswith(said)
         assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 200
     assert len(mine.history) == length
     assert mine.tell(second, measure(second.params)).status is Status.DONE
 
@@ -372,10 +387,21 @@ def test_mistakes_in_the_input_are_one_line_and_leave_nothing(tmp_path: Path) ->
             {"optimizer": {"_target_": "moosnn.optimizers.sobol.Sobol", "n": 3}},
             "optimizer: unknown key 'n'.",
         ),
+        (
+            {"optimizer": {"_target_": "os.getcwd"}},
+            "optimizer: expected the _target_ of an optimizer, but 'os.getcwd' gives a "
+            "str, which cannot propose. Known: age_moea2,",
+        ),
+        ({"seed": np.int64(-1)}, "seed: expected a whole number >= 0, got"),
+        ({"seed": np.float64(1)}, "seed: expected a whole number >= 0, got"),
+        ({"folder": 3}, "folder: expected a folder's name, or None = in memory, got 3"),
+        ({"folder": ""}, "folder: expected a folder's name, or None = in memory, got"),
+        ({"folder": " "}, "folder: expected a folder's name"),
+        ({"folder": True}, "folder: expected a folder's name"),
     ):
         given: dict[str, Any] = {"space": SPACE, "objectives": OBJECTIVES}
         with pytest.raises(MoosnnError) as caught:
-            Search(**{**given, **changes}, folder=tmp_path / "f")
+            Search(**{**given, "folder": tmp_path / "f", **changes})
         assert isinstance(caught.value, ConfigError | ProblemError)
         assert str(caught.value).startswith(said)
         assert "\n" not in str(caught.value)
@@ -616,6 +642,49 @@ def test_an_interrupted_call_is_made_again_and_nothing_is_lost(tmp_path: Path) -
     assert result.front == whole.front
     assert len(calls) == 25
     assert all(params in calls for params in interrupted)
+
+
+def test_numpys_whole_numbers_are_whole_numbers(tmp_path: Path) -> None:
+    small = {"optimizer": "sobol", "folder": tmp_path / "f"}
+    one = optimize(
+        measure, SPACE, OBJECTIVES, budget=np.int32(3), seed=np.uint8(5), **small
+    )
+    plain = optimize(
+        measure, SPACE, OBJECTIVES, budget=3, seed=5, optimizer="sobol", folder=None
+    )
+    assert what_was_asked(one.history) == what_was_asked(plain.history)
+    mine = search(seed=np.int64(5))
+    proposal = mine.ask()
+    assert mine.tell(np.int64(0), measure(proposal.params)).status is Status.DONE
+
+
+@pytest.mark.parametrize(
+    ("sign", "digits", "said"), [(1, 400, "inf"), (-1, 400, "-inf"), (1, 5000, "inf")]
+)
+def test_a_number_that_no_float_can_hold_is_infinite(
+    sign: int, digits: int, said: str
+) -> None:
+    mine, huge = search(), sign * 10**digits
+    trial = mine.tell(mine.ask(), {**measure({"x": 0, "width": 1}), "loss": huge})
+    assert trial.failure is not None
+    assert trial.failure.kind == "diverged"
+    assert trial.failure.message == f"metrics: loss is {said}, not a finite number"
+
+
+def test_messages_of_a_hopeless_function_are_short_and_end_once() -> None:
+    def stops(params: Any) -> Any:
+        raise ValueError("It has no answer.")
+
+    def returns(params: Any) -> Any:
+        return [1.5] * 1000
+
+    for function, said in (
+        (stops, "with: ValueError: It has no answer. Mend the function"),
+        (returns, "got [1.5, 1.5, 1.5, 1.5, 1.5, 1.5, ...]. Mend the function"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            optimize(function, SPACE, OBJECTIVES, budget=9, optimizer="sobol")
+        assert said in str(caught.value)
 
 
 def test_a_larger_budget_extends_and_the_same_calls_nothing(tmp_path: Path) -> None:

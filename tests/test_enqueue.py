@@ -154,6 +154,7 @@ def test_a_sweep_over_repeats_has_a_folder_for_each() -> None:
     [
         ("study.enqueue=5", "study.enqueue: expected a list of points"),
         ("study.enqueue=[{depth: 2}]", "study.enqueue[0]: no value for width, thresh"),
+        ("study.enqueue=[{depth: 9}]", "study.enqueue[0]: parameter 'depth': expected"),
         (
             f"study.enqueue=[{POINT},{POINT}]",
             "study.enqueue[1]: the same point as study.enqueue[0]",

@@ -157,7 +157,7 @@ def test_a_sample_of_a_long_study(
         (["--to", "9", "--every", "4"], 3),
     ):
         assert main(["replay", str(parallel), *words]) == 0
-        said = f"{count} of {BUDGET} proposals are the same again, bit for bit"
+        said = f"{count} of {count} checked (of {BUDGET}) proposals are the same again"
         assert said in capsys.readouterr().out
     assert list(Sample(first=10, last=20, every=4).numbers(BUDGET)) == [10, 14, 18]
 
@@ -187,6 +187,10 @@ def test_one_altered_parameter_is_found(
         f"{difference.then}, now {difference.now}\n"
     )
     assert main(["replay", "s", "--to", str(BUDGET - 2)]) == 0
+    capsys.readouterr()
+    assert main(["replay", "s", "--from", str(BUDGET - 2)]) == 1
+    said = f"s: 1 of 2 checked (of {BUDGET}) proposals differ; the first is trial"
+    assert capsys.readouterr().out.startswith(said)
 
 
 def test_one_altered_measurement_is_found(tmp_path: Path) -> None:
@@ -351,4 +355,105 @@ def test_a_header_that_lacks_the_optimizer(parallel: Path, tmp_path: Path) -> No
 
     study = altered(parallel, tmp_path / "s", change)
     with pytest.raises(JournalError, match=r"study's header \(no optimizer\)"):
+        replay(read_record(study))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimizer", 3),
+        ("task", "x"),
+        ("seed", "a"),
+        ("seed", 1),
+        ("study", {"enqueue": []}),
+        ("study", 3),
+    ],
+)
+def test_an_altered_header_is_found(
+    key: str,
+    value: Any,
+    parallel: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def change(lines: list[Line]) -> None:
+        lines[0]["config"][key] = value
+
+    altered(parallel, tmp_path / "s", change)
+    capsys.readouterr()
+    assert main(["replay", "s"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "moosnn: s: the journal's first line was altered: its config does not match "
+        "its digest; replay an untouched copy.\n"
+    )
+
+
+def test_an_altered_fingerprint_is_found(parallel: Path, tmp_path: Path) -> None:
+    def change(lines: list[Line], value: Any) -> None:
+        lines[0]["fingerprint"] = value
+
+    for name, value in (("a", {"data": "0"}), ("b", "x"), ("c", 3)):
+        study = altered(parallel, tmp_path / name, lambda x, v=value: change(x, v))
+        with pytest.raises(JournalError, match="first line was altered"):
+            replay(read_record(study))
+
+
+def test_a_damaged_journal_is_not_replayed(
+    parallel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody may take the part that can be read for the whole."""
+
+    def is_twenty(line: Line) -> bool:
+        return (line["event"], line["number"]) == ("proposed", 20)
+
+    def unreadable(lines: list[Line]) -> None:
+        lines[40]["event"] = "x"
+
+    def missing(lines: list[Line]) -> None:
+        lines[:] = [line for line in lines if not is_twenty(line)]
+
+    def negative(lines: list[Line]) -> None:
+        of_kind(lines, "proposed", 20)["seen"] = -1
+
+    text = (parallel / NAME).read_text().splitlines()
+    place = [is_twenty(json.loads(line)) for line in text].index(True) + 1
+    for name, change, damaged in (
+        ("unreadable", unreadable, {41}),
+        ("missing", missing, {*range(place, place + 9)}),  # the next of trial 20 or 21
+        ("negative", negative, {place}),
+    ):
+        altered(parallel, tmp_path / name, change)
+        capsys.readouterr()
+        assert main(["replay", name]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        last = err.splitlines()[-1]
+        start = "moosnn: it cannot be replayed as a whole: "
+        assert last.startswith(f"{start}{name}/{NAME}: line ")
+        assert int(last.partition(": line ")[2].split()[0]) in damaged
+
+
+def test_a_torn_last_line_is_no_damage(parallel: Path, tmp_path: Path) -> None:
+    study = altered(parallel, tmp_path / "s", lambda lines: None)
+    with (study / NAME).open("a") as journal:
+        journal.write('{"event": "propo')
+    sample = Sample(first=BUDGET - 1)
+    assert replay(read_record(study), sample).differences == ()
+
+
+def test_an_epoch_that_no_driver_opened_is_found(
+    parallel: Path, tmp_path: Path
+) -> None:
+    """All lines after it would be passed over, and the rest would be the same."""
+
+    def change(lines: list[Line]) -> None:
+        of_kind(lines, "proposed", 9)["epoch"] = 99
+
+    study = altered(parallel, tmp_path / "s", change)
+    assert read_record(study).history.proposals == 10
+    with pytest.raises(
+        JournalError, match=r"line proposed of trial 9 was altered: its epoch is 99"
+    ):
         replay(read_record(study))

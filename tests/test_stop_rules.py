@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moosnn.__main__ import main
+from moosnn.driver import _twice
 from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
 from moosnn.optimizers.base import Optimizer
@@ -18,7 +19,7 @@ from moosnn.pareto.front import front_of
 from moosnn.runtime.executors import Ended, InlineExecutor
 from moosnn.runtime.journal import NAME, Journal, read
 from moosnn.runtime.lease import Lease
-from moosnn.settings import Settings
+from moosnn.settings import EXHAUSTED, Settings
 from moosnn.stop_rules import HOURS, LEAST_GROWTH, STAGNATION, StopRules, is_finished
 from moosnn.study import Study
 from moosnn.tasks.analytic import AnalyticTask
@@ -351,6 +352,35 @@ def test_the_command_says_how_many_hours_a_study_ran(
     said = capsys.readouterr().out
     assert f"It ran for {ran} hours (study.hours={ran - 1}). Extend it with" in said
     assert f"study.hours={2 * ran} or study.hours=null" in said
+
+
+@pytest.mark.parametrize(
+    ("hours", "advised"), [(1e-9, "0.01"), (0.0151, "0.04"), (1.2323, "2.47")]
+)
+def test_the_hours_that_are_advised_are_at_least_double(
+    hours: float, advised: str
+) -> None:
+    assert _twice(hours) == advised
+    assert float(advised) >= 2 * hours
+
+
+def test_the_command_says_that_a_space_is_exhausted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*SMOKE, "task.function=branin_currin", "space=branin_currin"]
+    words += ["problem=branin_currin", "study.budget=18", "study.confirm=0"]
+    words += ["+space.x1.step=0.5", "+space.x2.step=1.0"]  # three times two points
+    assert main(words) == 0
+    assert read(tmp_path / "a" / NAME).history[-1].data["reason"] == EXHAUSTED
+    capsys.readouterr()
+    for budget in (18, 36, 4):
+        assert main([*words, f"study.budget={budget}"]) == 0
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert said == (
+            "a: this study is finished. Its space holds no further point after 6 "
+            "trials: start anew with a wider space and another study_dir=…."
+        )
 
 
 @pytest.mark.parametrize("word", ["study.hours=-1", "study.stagnation=few"])

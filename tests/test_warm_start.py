@@ -119,6 +119,56 @@ def test_a_point_of_two_studies_is_taken_once(tmp_path: Path) -> None:
     assert [Path(one["folder"]).name for one in found.points] == ["a"]
 
 
+def test_notes_name_only_what_is_tried(tmp_path: Path) -> None:
+    """Neither what is cut off nor what another study has as well."""
+    one, two = (point(1), measured(0.1, 9.0)), (point(2), measured(0.2, 8.0))
+    three = (point(3), measured(0.3, 7.0))
+    a, b = earlier(tmp_path / "a", one, two), earlier(tmp_path / "b", one, three)
+    found = warm_start(problem_over(SPACE), [a, b], {}, 4)
+    assert [(Path(p["folder"]).name, p["trial"]) for p in found.points] == [
+        ("a", 0),
+        ("a", 1),
+        ("b", 1),
+    ]
+    assert found.notes == (
+        f"warm start: trials 0, 1 of {a} are tried again here",
+        f"warm start: trial 1 of {b} is tried again here",
+    )
+    found = warm_start(problem_over(SPACE), [a, b], {}, 1)
+    assert numbers(found) == [0]
+    assert found.notes == (
+        f"warm start: trial 0 of {a} is tried again here",
+        f"warm start: no trial of {b} is tried again here: others have the same "
+        "points, or come first (study.warm_start_points=1)",
+    )
+
+
+def test_a_damaged_study_is_said_to_be_damaged(tmp_path: Path) -> None:
+    trials = [(point(n), measured(0.1 * n, 9.0 - n)) for n in (1, 2, 3)]
+    folder = earlier(tmp_path / "a", *trials)
+    path = tmp_path / "a" / NAME
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:5], "x\n", *lines[6:]]))
+    found = warm_start(problem_over(SPACE), [folder], {}, 4)
+    assert numbers(found) == [0, 1]
+    said = f"{path}: line 6 is damaged: only what precedes it counts"
+    assert found.notes[0].endswith(f"; {said}")
+    path.write_text("".join([lines[0], "x\n", *lines[2:]]))
+    with pytest.raises(ConfigError, match=r"none was evaluated; .* line 2 is damaged"):
+        warm_start(problem_over(SPACE), [folder], {}, 4)
+
+
+def test_a_file_is_no_folder_of_a_study(tmp_path: Path) -> None:
+    earlier(tmp_path / "a", (point(1), measured(0.1, 9.0)))
+    path = tmp_path / "a" / NAME
+    with pytest.raises(ConfigError) as caught:
+        warm_start(problem_over(SPACE), [str(path)], {}, 4)
+    assert str(caught.value) == (
+        f"study.warm_start: expected the folder of a study, but {path} is a file; name "
+        f"a folder, e.g. {tmp_path / 'a'}."
+    )
+
+
 def test_a_missing_parameter_has_the_value_that_was_fixed_there(tmp_path: Path) -> None:
     trial = (point(1), measured(0.1, 9.0))
     folder = earlier(tmp_path / "a", trial, fixed={"width": 32, "depth": 4})
@@ -302,6 +352,14 @@ def test_a_warm_study_begins_with_the_front_of_another_and_forgets_it(
         (["study.warm_start=[first]", "study.warm_start_points=0"], "points: expected"),
         (["study.warm_start=[first]", "study.warm_start_fill=3"], "fill: expected a v"),
         (["study.warm_start=[first]", "study_dir=first"], "first is this study itself"),
+        (["study.warm_start_fill={lr: 0.01}"], "_fill: got {'lr': 0.01}, but no study"),
+        (["study.warm_start_fill=3"], "_fill: got 3, but no study is named"),
+        (["study.warm_start_points=3"], "_points: got 3, but no study is named"),
+        (["study.warm_start_points=abc"], "_points: got 'abc', but no study is named"),
+        (
+            ["study.warm_start=[]", "study.warm_start_points=0"],
+            "_points: got 0, but no",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(  # noqa: PLR0917 - fixtures and one case

@@ -113,6 +113,7 @@ def checked_points(where: str, problem: Problem, raw: object) -> list[dict[str, 
 def _checked_point(where: str, problem: Problem, raw: object) -> dict[str, Value]:
     if not isinstance(raw, dict):
         raise ConfigError(f"{where}: expected a value for each parameter, got {raw!r}.")
+    _check_values(where, problem.space, raw)
     missing = missing_parameters(problem.space, raw)
     if missing and raw.keys() <= problem.space.parameters.keys():
         raise ConfigError(
@@ -125,8 +126,20 @@ def _checked_point(where: str, problem: Problem, raw: object) -> dict[str, Value
         raise ConfigError(f"{where}: {error}") from None
     reason = problem.refusal(point)
     if reason:
-        raise ConfigError(f"{where}: this point may not be tried: {reason}.")
+        raise ConfigError(
+            f"{where}: this point may not be tried: {reason.rstrip('.')}."
+        )
     return point
+
+
+def _check_values(where: str, space: Space, params: Params) -> None:
+    """Refuse a wrong value of a partial point, before anything that it lacks."""
+    for name in _surely_active(space, params):
+        try:
+            if name in params:
+                space.parameters[name].spell(params[name])
+        except SpaceError as error:
+            raise ConfigError(f"{where}: parameter {name!r}: {error}") from None
 
 
 def missing_parameters(space: Space, params: Params) -> list[str]:
@@ -134,6 +147,10 @@ def missing_parameters(space: Space, params: Params) -> list[str]:
 
     What depends on one of them is not named: whether it is active is not known.
     """
+    return [name for name in _surely_active(space, params) if name not in params]
+
+
+def _surely_active(space: Space, params: Params) -> list[str]:
+    """What is active whatever the values are that a partial point lacks."""
     # No condition holds for a value that is no number.
-    probe = {name: params.get(name, math.nan) for name in space}
-    return [name for name in space.active(probe) if name not in params]
+    return list(space.active({name: params.get(name, math.nan) for name in space}))

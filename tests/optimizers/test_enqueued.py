@@ -137,6 +137,8 @@ def test_checked_points_are_canonical() -> None:
         ),
         ([{**POINT, "lr": "1e-3"}], r"enqueue\[0\]: parameter 'lr': .*write 1.0e-3"),
         ([POINT, OTHER, POINT], r"enqueue\[2\]: the same point as enqueue\[0\]"),
+        # What came is judged before what did not.
+        ([{"depth": 9}], r"enqueue\[0\]: parameter 'depth': .*\[1, 4\], got 9"),
         ([{"depth": 1, "neuron": "lif"}], r"enqueue\[0\]: no value for width, .*, tau"),
     ],
 )
@@ -149,6 +151,12 @@ def test_an_inadmissible_point_is_refused_with_the_reason() -> None:
     problem = toy_problem(admissible="tests.helpers.refuses_deep")
     with pytest.raises(ConfigError, match=r"x\[0\]: this point may not be .*too deep"):
         checked_points("x", problem, [{**POINT, "depth": 3}])
+
+
+def test_a_reason_ends_in_one_full_stop() -> None:
+    problem = toy_problem().guarded(lambda params: "too slow.")
+    with pytest.raises(ConfigError, match=r"may not be tried: too slow\.$"):
+        checked_points("x", problem, [POINT])
 
 
 def test_only_what_is_active_is_missing() -> None:

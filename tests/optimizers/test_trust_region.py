@@ -520,15 +520,32 @@ def test_origins_name_regions() -> None:
     assert set(origins[5:]) == {"region-1", "region-2"}
 
 
+@pytest.mark.parametrize("settings", [{"candidates": 2}, {"regions": 100}])
+def test_a_region_has_two_candidates_at_least(settings: dict[str, int]) -> None:
+    problem, task = load_problem("branin_currin"), AnalyticTask("branin_currin")
+    history = run_loop(problem, TrustRegion(**settings), task, 8, 0)  # type: ignore[arg-type]  # ints alone
+    assert [t.proposal.origin[:7] for t in history.trials[5:]] == ["region-"] * 3
+
+
+def test_a_single_region_needs_two_candidates_only() -> None:
+    with pytest.raises(
+        ConfigError, match=r"optimizer.candidates: expected a whole number >= 2, got 1"
+    ):
+        TrustRegion(candidates=1)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"regions": 0},
-        {"candidates": 5},
+        {"regions": 101},
+        {"candidates": 1},
+        {"candidates": 7, "regions": 4},
         {"initial_length": 0.001},
         {"largest_length": 0.5},
         {"success_tolerance": 0},
         {"noise_share": 0.0},
+        {"noise_share": 1.1},
         {"initial": 2.5},
     ],
 )

@@ -242,6 +242,14 @@ def test_how_far_a_study_tells() -> None:
             [{"optimizer": NSGA2}, {"optimizer": {**NSGA3, "algorithm": "nsga2"}}],
             [f"{EVOLUTION} algorithm=nsga2", "moosnn.optimizers.evolution.Nsga2"],
         ),
+        # In snake case.
+        (
+            [
+                {"optimizer": {"_target_": f"a.{name}"}}
+                for name in ("TrustRegion", "Qnehvi", "Nsga2", "AgeMoea2Fast")
+            ],
+            ["age_moea2_fast", "nsga2", "qnehvi", "trust_region"],
+        ),
         # Two classes of one name are told apart by where they come from.
         (
             [{"optimizer": {"_target_": "a.Sobol"}}, {"optimizer": SOBOL}],
