@@ -10,7 +10,6 @@ random comes from one generator a proposal, keyed by (study seed, proposal numbe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from moosnn.conditions import is_number
 from moosnn.errors import ConfigError, number_hint
 from moosnn.history import History
-from moosnn.problem import Floats, Mask, Problem
+from moosnn.problem import Mask, Problem
 from moosnn.space import Choice, Params, Space
 from moosnn.trial import Proposal
 
@@ -100,12 +99,6 @@ def proposal(
         origin=origin,
         seen=len(history),
     )
-
-
-def encoded(problem: Problem, params: Sequence[Params]) -> Floats:
-    """Points in the unit cube, ``n x d``."""
-    rows = [problem.space.encode(p) for p in params]
-    return np.array(rows, dtype=float).reshape(len(rows), len(problem.space))
 
 
 def choices_of(space: Space) -> Mask:

@@ -106,21 +106,23 @@ def test_feasibility_comes_first() -> None:
 
 @pytest.mark.parametrize(("kind", "learns"), [("diverged", True), ("lost", False)])
 def test_it_avoids_where_trainings_fail(kind, learns) -> None:
-    """Only y matters, and x > 0.6 fails: of eight proposals few go there."""
+    """Only y matters, and x > 0.6 fails: of eight proposals one goes there, or few."""
     space = Space({name: Float(low=0, high=1) for name in ("x", "y")})
     problem = Problem(
         space=space, objectives=(Objective(metric="f", goal="max", reference=0),)
     )
-    story, optimizer = Story(problem), quick()
-    for x, y in np.random.default_rng(2).random((16, 2)):
-        end(story, story.propose_at(x, y), kind)
-    failures = len(story.history.failed)
-    assert failures >= 4
-    for _ in range(8):
-        (proposal,) = optimizer.propose(problem, story.history, 1, SEED)
-        end(story, append_proposal(story, proposal), kind)
-    failed = len(story.history.failed) - failures
-    assert failed <= 2 if learns else failed >= 3
+    designs, failed = (2, 3, 4), 0
+    for design in designs:
+        story, optimizer = Story(problem), quick()
+        for x, y in np.random.default_rng(design).random((16, 2)):
+            end(story, story.propose_at(x, y), kind)
+        failures = len(story.history.failed)
+        assert failures >= 4
+        for _ in range(8):
+            (proposal,) = optimizer.propose(problem, story.history, 1, SEED)
+            end(story, append_proposal(story, proposal), kind)
+        failed += len(story.history.failed) - failures
+    assert failed <= len(designs) if learns else failed >= 3 * len(designs)
 
 
 def end(story: Story, number: int, kind: str) -> None:
