@@ -95,6 +95,16 @@ def test_it_beats_sobol(algorithm) -> None:
     assert volumes[0] > 1.08 * volumes[1]
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_nsga2_beats_sobol_with_each_seed(seed) -> None:
+    problem, task = toy_problem(), AnalyticTask("toy_snn")
+    volumes = [
+        front_of(problem, run_loop(problem, optimizer, task, 150, seed).trials)
+        for optimizer in (Nsga2(), Sobol())
+    ]
+    assert volumes[0].hypervolume > 1.08 * volumes[1].hypervolume
+
+
 @pytest.mark.parametrize("algorithm", ALL)
 def test_origins(algorithm) -> None:
     problem = toy_problem()
