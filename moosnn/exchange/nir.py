@@ -38,7 +38,8 @@ import numpy as np
 
 from moosnn.errors import ConfigError
 from moosnn.exchange.nir_nodes import Translator, library
-from moosnn.snn.blueprint import INPUT, Blueprint, Conv, Delay, Neurons, Node, Sum
+from moosnn.snn.blueprint import INPUT, Blueprint, Conv, Delay, Node, Sum
+from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 
 STEP_S = 1e-4  # what other libraries assume if nobody tells them

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from moosnn.errors import ConfigError
-from moosnn.snn.blueprint import INPUT, Conv, Linear, Mean, Neurons, Node, Pool, Shape
+from moosnn.snn.blueprint import INPUT, Conv, Linear, Mean, Node, Pool, Shape
 from moosnn.snn.connections import Convolution
+from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 
 Weights = npt.NDArray[np.float32]

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from moosnn.snn.layer import Neurons
+
 Shape = tuple[int, ...]
 INPUT = "input"
-NEURONS = ("if", "lif", "plif", "alif", "cuba", "klif", "izhikevich")
 _LEARNABLE = ("plif", "klif")  # neuron types with one learnable scalar a layer
 
 
@@ -62,31 +63,6 @@ class Sum:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
     """Another node, one time step ago; 0 at the first step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neurons:
-    """Spiking neurons, one for each entry of the shape.
-
-    Attributes:
-        kind: one of `NEURONS`.
-        tau_mem_steps: membrane time constant (of PLIF and KLIF: initial), > 1.
-        threshold: > 0.
-        surrogate: see `moosnn.snn.neuron.surrogate_derivative`.
-        slope: of the surrogate, > 0.
-        tau_syn_steps: time constant of the synaptic current of CUBA, > 1.
-        tau_adapt_steps: of the adaptation of ALIF and Izhikevich neurons, > 1.
-        adaptation: what a spike adds to it, in thresholds, >= 0.
-    """
-
-    kind: str
-    tau_mem_steps: float
-    threshold: float
-    surrogate: str
-    slope: float
-    tau_syn_steps: float
-    tau_adapt_steps: float
-    adaptation: float
 
 
 Op = Linear | Conv | Pool | Mean | Sum | Delay | Neurons

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moosnn.snn import blueprint
+from moosnn.snn import layer
 from moosnn.snn.blueprint import Blueprint, Conv, Linear, Node
 from moosnn.snn.neuron import Neurons
 
@@ -115,7 +115,7 @@ def built(
             drawn = _drawn(conv, inputs * kernel**2, generator)
             assert isinstance(drawn, nn.Conv2d)
             return Convolution(drawn, steps)
-        case blueprint.Neurons():
+        case layer.Neurons():
             return Neurons(node.op)
         case _:
             return None

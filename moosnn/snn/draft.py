@@ -15,13 +15,13 @@ from moosnn.snn.blueprint import (
     Delay,
     Linear,
     Mean,
-    Neurons,
     Node,
     Op,
     Pool,
     Shape,
     Sum,
 )
+from moosnn.snn.layer import Neurons
 
 
 class Draft:

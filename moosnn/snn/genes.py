@@ -18,8 +18,9 @@ from typing import Protocol
 
 from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.architectures import cell, conv, mlp, sew
-from moosnn.snn.blueprint import NEURONS, Blueprint, Conv, Neurons, Shape
+from moosnn.snn.blueprint import Blueprint, Conv, Shape
 from moosnn.snn.draft import Draft
+from moosnn.snn.layer import NEURONS, Neurons
 from moosnn.snn.values import Values
 from moosnn.space import Value
 

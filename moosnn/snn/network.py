@@ -29,9 +29,9 @@ from moosnn.snn.blueprint import (
     Shape,
     Sum,
 )
-from moosnn.snn.blueprint import Neurons as NeuronGenes
 from moosnn.snn.connections import Convolution, built
 from moosnn.snn.genes import SPIKING_READOUTS, Genes
+from moosnn.snn.layer import Neurons as NeuronGenes
 from moosnn.snn.neuron import Neurons, State
 from moosnn.snn.readout import integrate, read
 

@@ -35,7 +35,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moosnn.snn import blueprint
+from moosnn.snn import layer
 from moosnn.snn.fused import fire, surrogate_derivative
 
 FUSED = ("if", "lif", "plif")
@@ -75,7 +75,7 @@ class Neurons(nn.Module):
         genes: type and constants.
     """
 
-    def __init__(self, genes: blueprint.Neurons) -> None:
+    def __init__(self, genes: layer.Neurons) -> None:
         super().__init__()
         self.genes = genes
         if genes.kind == "plif":  # 1 / tau = sigmoid(w)

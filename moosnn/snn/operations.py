@@ -20,18 +20,10 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
-from moosnn.snn.blueprint import (
-    INPUT,
-    Blueprint,
-    Conv,
-    Delay,
-    Linear,
-    Neurons,
-    Node,
-    Pool,
-)
+from moosnn.snn.blueprint import INPUT, Blueprint, Conv, Delay, Linear, Node, Pool
 from moosnn.snn.connections import Convolution
 from moosnn.snn.cost import Hardware
+from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 
 BINARY_CODINGS = ("rate", "latency", "population")

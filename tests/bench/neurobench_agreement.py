@@ -30,7 +30,6 @@ from moosnn.snn.blueprint import (
     Delay,
     Linear,
     Mean,
-    Neurons,
     Node,
     Pool,
     Shape,
@@ -38,6 +37,7 @@ from moosnn.snn.blueprint import (
 )
 from moosnn.snn.connections import Norm
 from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.operations import OperationCounter, hardware_of
 from moosnn.space import Value

@@ -20,7 +20,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from moosnn.snn.blueprint import Neurons as NeuronGenes
+from moosnn.snn.layer import Neurons as NeuronGenes
 from moosnn.snn.neuron import Neurons
 
 TIME_STEPS, BATCH, WIDTH = 100, 16, 512

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moosnn.snn.blueprint import Blueprint, Neurons, Shape
+from moosnn.snn.blueprint import Blueprint, Shape
 from moosnn.snn.coding import encode
 from moosnn.snn.draft import Draft
 from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 from moosnn.space import Value
 

@@ -17,12 +17,12 @@ from moosnn.snn.blueprint import (
     Delay,
     Linear,
     Mean,
-    Neurons,
     Node,
     Pool,
     Sum,
 )
 from moosnn.snn.draft import Draft
+from moosnn.snn.layer import Neurons
 from tests.snn.built import CLASSES, blueprint, coded, lif, network
 
 IMAGE = (2, 7, 6)

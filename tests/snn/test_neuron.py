@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from moosnn.errors import ConfigError
-from moosnn.snn.blueprint import NEURONS
 from moosnn.snn.fused import fire, surrogate_derivative
 from moosnn.snn.genes import SURROGATES
+from moosnn.snn.layer import NEURONS
 from moosnn.snn.neuron import FUSED, Neurons
 from tests.snn.built import lif
 

@@ -14,7 +14,6 @@ from moosnn.errors import ArchitectureError, ConfigError
 from moosnn.exchange.nir import to_nir
 from moosnn.snn.architectures.cell import BACKWARD, EDGES, FORWARD
 from moosnn.snn.architectures.conv import BLOCKS
-from moosnn.snn.blueprint import NEURONS
 from moosnn.snn.coding import encode
 from moosnn.snn.genes import (
     ARCHITECTURES,
@@ -28,6 +27,7 @@ from moosnn.snn.genes import (
     SURROGATES,
     Genes,
 )
+from moosnn.snn.layer import NEURONS
 from moosnn.snn.learning.losses import activity_penalty, answer_loss
 from moosnn.snn.network import SpikingNetwork
 from tests.snn.built import CLASSES

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from moosnn.errors import ConfigError
-from moosnn.snn.blueprint import INPUT, Neurons
+from moosnn.snn.blueprint import INPUT
 from moosnn.snn.draft import Draft
+from moosnn.snn.layer import Neurons
 from moosnn.snn.values import Values
 from moosnn.space import Value
 

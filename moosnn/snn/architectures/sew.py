@@ -15,8 +15,9 @@ from types import MappingProxyType
 
 from moosnn.errors import ConfigError
 from moosnn.snn.architectures.mlp import checked_depth
-from moosnn.snn.blueprint import INPUT, Neurons
+from moosnn.snn.blueprint import INPUT
 from moosnn.snn.draft import Draft
+from moosnn.snn.layer import Neurons
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
