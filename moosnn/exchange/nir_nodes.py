@@ -162,6 +162,11 @@ class Translator:
         below = np.nextafter(np.float32(genes.threshold), np.float32(0.0))
         common = {"v_threshold": each(float(below)), "v_reset": each(0.0)}
         tau = self._tau_steps(node, genes)
+        if genes.reset == "soft":
+            raise ConfigError(
+                f"nir: {node.name} are reset by subtraction, for which NIR has no node; "
+                "use reset=hard."
+            )
         match genes.kind:
             case "if":
                 return self._nir.IF(r=each(1.0 / self._step_s), **common)

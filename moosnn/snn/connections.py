@@ -85,6 +85,35 @@ class Convolution(nn.Module):
         return weights.detach(), (norm.shift - mean * gain).detach()
 
 
+class Dropout:
+    """Which neurons are not heard during one batch, the same at all its steps.
+
+    Args:
+        share: of the neurons, in (0, 1); the others count for more, so that the sum
+            stays the same on average (Srivastava et al. 2014).
+        generator: on the CPU.
+    """
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        self._share = share
+        self._generator = generator
+        self._masks: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, spikes: Tensor) -> Tensor:
+        """What is heard of a node.
+
+        Args:
+            name: of the node.
+            spikes: of it, ``T x N x …``.
+        """
+        mask = self._masks.get(name)
+        if mask is None:
+            draws = torch.rand(spikes.shape[1:], generator=self._generator)
+            kept = (draws >= self._share).to(spikes.dtype) / (1.0 - self._share)
+            mask = self._masks[name] = kept.to(spikes.device)
+        return spikes * mask
+
+
 def built(
     node: Node, plan: Blueprint, steps: int, generator: torch.Generator
 ) -> nn.Module | None:

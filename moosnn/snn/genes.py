@@ -11,7 +11,7 @@ canonical point of a space can be passed as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
@@ -20,11 +20,17 @@ from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.architectures import cell, conv, mlp, sew
 from moosnn.snn.blueprint import Blueprint, Conv, Shape
 from moosnn.snn.draft import Draft
-from moosnn.snn.layer import NEURONS, Neurons
+from moosnn.snn.layer import Neurons
+from moosnn.snn.rules import bptt, ssgd
+from moosnn.snn.rules.base import NEURON_DEFAULTS, Rule
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
 MAX_LAYERS = 8
+RULES: Mapping[str, type[Rule]] = MappingProxyType(
+    {"bptt": bptt.Bptt, "ssgd": ssgd.Ssgd}
+)
+_RULE_MODULES = MappingProxyType({"bptt": bptt, "ssgd": ssgd})
 ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
     {"mlp": mlp.Mlp, "conv": conv.ConvNet, "cell": cell.Cells, "sew": sew.SewNet}
 )
@@ -37,26 +43,14 @@ _READ_BY: Mapping[str, frozenset[str]] = MappingProxyType(
         "sew": frozenset({"depth", "channels", *sew.DEFAULTS}),
     }
 )
-SURROGATES = ("atan", "sigmoid", "fast_sigmoid")
 CODINGS = ("direct", "rate", "latency", "population", "frames")
 READOUTS = ("mean", "sum", "max", "rate", "first_spike")
 SPIKING_READOUTS = ("rate", "first_spike")
 LOSSES = ("cross_entropy", "mse", "tet")
 REGULARISERS = ("spikes", "rate", "synops")
 
-_NEURON_DEFAULTS: Mapping[str, Value] = MappingProxyType(
-    {
-        "neuron": "lif",
-        "tau_mem_steps": 2.0,
-        "threshold": 1.0,
-        "surrogate": "atan",
-        "slope": 2.0,
-        "tau_syn_steps": 2.0,
-        "tau_adapt_steps": 10.0,
-        "adaptation": 0.5,
-    }
-)
 # The one place of default values: a network that learns the digits in about a second.
+# A rule may have others (`defaults`).
 DEFAULTS: Mapping[str, Value] = MappingProxyType(
     {
         "architecture": "mlp",
@@ -64,7 +58,10 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
         **conv.DEFAULTS,
         **cell.DEFAULTS,
         **sew.DEFAULTS,
-        **_NEURON_DEFAULTS,
+        **NEURON_DEFAULTS,
+        "training": "bptt",
+        **{k: v for rule in _RULE_MODULES.values() for k, v in rule.DEFAULTS.items()},
+        "dropout": 0.0,
         "coding": "direct",
         "population": 4,
         "time_steps": 4,
@@ -78,7 +75,11 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
         "epochs": 10,
     }
 )
-_LAYERED = {*_NEURON_DEFAULTS, *mlp.LAYERED, *conv.LAYERED, *cell.LAYERED, *sew.LAYERED}
+_LAYERED = {
+    *NEURON_DEFAULTS,
+    *(name for rule in _RULE_MODULES.values() for name in rule.LAYERED),
+    *(name for part in (mlp, conv, cell, sew) for name in part.LAYERED),
+}
 NAMES = frozenset(
     {*DEFAULTS, *(f"{n}_{k}" for n in _LAYERED for k in range(1, MAX_LAYERS + 1))}
 )
@@ -108,6 +109,8 @@ class Genes:
 
     Attributes:
         architecture: its family, with the family's genes.
+        training: the name of the learning rule.
+        rule: the rule, with the genes that only it has.
         neurons: of each layer (block, stage, cell) of the architecture.
         coding: of the input, see `moosnn.snn.coding`.
         population: inputs a pixel of the population code, >= 2.
@@ -118,6 +121,8 @@ class Genes:
         loss: ``"cross_entropy"``, ``"mse"`` or ``"tet"``.
         regulariser: what is penalised, see `moosnn.snn.learning.losses`.
         activity_penalty: its weight in the loss, >= 0.
+        dropout: the share of a layer's spikes that the next one does not hear while it
+            learns, in [0, 1); the same neurons at all steps of a sample.
         learning_rate: of Adam, > 0.
         batch_size: samples an update, >= 1.
         epochs: passes over the training split, >= 1.
@@ -130,6 +135,8 @@ class Genes:
     """
 
     architecture: Architecture
+    training: str
+    rule: Rule
     neurons: tuple[Neurons, ...]
     coding: str
     population: int
@@ -139,6 +146,7 @@ class Genes:
     loss: str
     regulariser: str
     activity_penalty: float
+    dropout: float
     learning_rate: float
     batch_size: int
     epochs: int
@@ -166,20 +174,32 @@ class Genes:
             if name not in NAMES:
                 raise ConfigError(f"no parameter {name!r}.{nearest(name, NAMES)}")
         values = Values(params)
-        family = ARCHITECTURES[values.option("architecture", tuple(ARCHITECTURES))]
-        architecture = family.read(values)
+        training = values.option("training", tuple(RULES))
+        rule = RULES[training].read(values)
+        name = values.option("architecture", tuple(ARCHITECTURES))
+        architecture = ARCHITECTURES[name].read(values)
+        readout, loss = (
+            values.option("readout", READOUTS),
+            values.option("loss", LOSSES),
+        )
+        reason = rule.refusal(name, readout, loss)
+        if reason is not None:
+            raise ArchitectureError(f"training={training}: {reason}.")
         layers = range(1, architecture.layers + 1)
         return cls(
             architecture=architecture,
-            neurons=tuple(_neurons(values, k) for k in layers),
+            training=training,
+            rule=rule,
+            neurons=tuple(rule.neurons(values, k) for k in layers),
             coding=values.option("coding", CODINGS),
             population=values.integer("population", 2),
             time_steps=values.integer("time_steps", 1),
-            readout=values.option("readout", READOUTS),
+            readout=readout,
             tau_readout_steps=values.real("tau_readout_steps", 1.0, strict=False),
-            loss=values.option("loss", LOSSES),
+            loss=loss,
             regulariser=values.option("regulariser", REGULARISERS),
             activity_penalty=values.real("activity_penalty", 0.0, strict=False),
+            dropout=values.share("dropout"),
             learning_rate=values.real("learning_rate", 0.0),
             batch_size=values.integer("batch_size", 1),
             epochs=values.integer("epochs", 1),
@@ -225,34 +245,51 @@ class Genes:
         return dict(self.given)
 
 
-def require_read(names: Iterable[str], architecture: str) -> None:
-    """Refuse genes that an architecture does not have but another one has.
+def defaults(training: str) -> dict[str, Value]:
+    """The values of all genes under a learning rule, where nothing else is said.
+
+    Raises:
+        ConfigError: no rule has that name.
+    """
+    if training not in RULES:
+        raise ConfigError(f"training: got {training!r}.{nearest(str(training), RULES)}")
+    return {**DEFAULTS, **_RULE_MODULES[training].CHANGED, "training": training}
+
+
+def require_read(
+    names: Iterable[str], architectures: Sequence[str], trainings: Sequence[str]
+) -> None:
+    """Refuse genes that nothing reads of what is tried.
 
     Args:
         names: genes that are searched or fixed.
-        architecture: the only one that is tried.
+        architectures: those that are tried.
+        trainings: the learning rules that are tried.
 
     Raises:
-        ConfigError: with the architectures that have it.
+        ConfigError: with the architectures or the rules that have it.
     """
     for name in names:
         gene = name if name in DEFAULTS else name.rpartition("_")[0]
         families = [family for family, read in _READ_BY.items() if gene in read]
-        if families and architecture not in families:
-            raise ConfigError(
-                f"{name}: architecture={architecture} has no such gene; set "
-                f"task.fixed.architecture to {' or '.join(families)}."
-            )
+        _require_one("architecture", name, architectures, families)
+        _require_one("training", name, trainings, _rules_reading(gene))
 
 
-def _neurons(values: Values, layer: int) -> Neurons:
-    return Neurons(
-        kind=values.option("neuron", NEURONS, layer),
-        tau_mem_steps=values.real("tau_mem_steps", 1.0, layer),
-        threshold=values.real("threshold", 0.0, layer),
-        surrogate=values.option("surrogate", SURROGATES, layer),
-        slope=values.real("slope", 0.0, layer),
-        tau_syn_steps=values.real("tau_syn_steps", 1.0, layer),
-        tau_adapt_steps=values.real("tau_adapt_steps", 1.0, layer),
-        adaptation=values.real("adaptation", 0.0, layer, strict=False),
-    )
+def _rules_reading(gene: str) -> list[str]:
+    """The rules that have a gene; none = every rule has it."""
+    owners = [name for name, rule in _RULE_MODULES.items() if gene in rule.DEFAULTS]
+    if owners:
+        return owners
+    readers = [r for r, module in _RULE_MODULES.items() if gene not in module.UNREAD]
+    return readers if len(readers) < len(RULES) else []
+
+
+def _require_one(
+    kind: str, name: str, tried: Sequence[str], having: Sequence[str]
+) -> None:
+    if having and not set(tried) & set(having):
+        raise ConfigError(
+            f"{name}: {kind}={' or '.join(tried)} has no such gene; set "
+            f"task.fixed.{kind} to {' or '.join(having)}."
+        )

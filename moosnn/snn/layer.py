@@ -10,6 +10,15 @@ from dataclasses import dataclass
 
 NEURONS = ("if", "lif", "plif", "alif", "cuba", "klif", "izhikevich")
 RESETS = ("hard", "soft")
+SURROGATES = (
+    "atan",
+    "sigmoid",
+    "fast_sigmoid",
+    "triangle",
+    "exponential",
+    "gaussian",
+    "boxcar",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

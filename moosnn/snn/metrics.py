@@ -42,12 +42,16 @@ METRICS = (
     "energy_moved_nj",
     "time_steps",
     "latency_steps",
+    "training_s",
+    "training_memory_mb",
     *(f"spikes_per_sample.{k}" for k in _LAYERS),
     *(f"firing_rate.{k}" for k in _LAYERS),
     *(f"first_spike_step.{k}" for k in _LAYERS),
     *(f"silent_fraction.{k}" for k in _LAYERS),
     *(f"dead_fraction.{k}" for k in _LAYERS),
 )
+# What the machine says of a training: not the same twice.
+CLOCKED = ("training_s", "training_memory_mb")
 # What every network has, of any depth, and one that was stopped as silent as well.
 ALWAYS = tuple(m for m in METRICS if m not in _ANSWERS and "." not in m)
 

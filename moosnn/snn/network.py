@@ -29,7 +29,7 @@ from moosnn.snn.blueprint import (
     Shape,
     Sum,
 )
-from moosnn.snn.connections import Convolution, built
+from moosnn.snn.connections import Convolution, Dropout, built
 from moosnn.snn.genes import SPIKING_READOUTS, Genes
 from moosnn.snn.layer import Neurons as NeuronGenes
 from moosnn.snn.neuron import Neurons, State
@@ -81,14 +81,20 @@ class SpikingNetwork(nn.Module):
         """
         return self.observe(inputs).logits
 
-    def observe(self, inputs: Tensor, tap: Tap | None = None) -> Activity:
+    def observe(
+        self,
+        inputs: Tensor,
+        tap: Tap | None = None,
+        dropout: Dropout | None = None,
+    ) -> Activity:
         """Run ``T x N x …`` coded inputs and keep what every layer did.
 
         Args:
             inputs: coded samples.
             tap: hears what goes into every connection.
+            dropout: says which spikes connections do not hear.
         """
-        flow = _Flow(self, inputs, tap)
+        flow = _Flow(self, inputs, tap, dropout)
         for run in self._runs:
             if len(run) > 1 or isinstance(run[0].op, Delay):
                 flow.run_stepwise(run)
@@ -122,7 +128,7 @@ class SpikingNetwork(nn.Module):
         output = self.blueprint.output
         genes = self.genes
         if self._read_at_once():
-            source = flow.values[output.sources[0]]
+            (source,) = flow.heard(output, [flow.values[output.sources[0]]])
             flow.tell(output, source)
             logits: Tensor = self.parts[output.name](source.mean(0).flatten(1))
             return logits * (len(source) if genes.readout == "sum" else 1), None
@@ -141,21 +147,33 @@ class _Flow:
     """
 
     def __init__(
-        self, network: SpikingNetwork, inputs: Tensor, tap: Tap | None
+        self,
+        network: SpikingNetwork,
+        inputs: Tensor,
+        tap: Tap | None,
+        dropout: Dropout | None,
     ) -> None:
         self.values: dict[str, Tensor] = {INPUT: inputs}
         self.membranes: dict[str, Tensor] = {}
         self._parts: Mapping[str, nn.Module] = dict(network.parts.items())
         self._tap = tap
+        self._dropout = dropout
 
     def tell(self, node: Node, source: Tensor) -> None:
         """Let the tap hear what a connection reads."""
         if self._tap is not None and isinstance(node.op, Linear | Conv):
             self._tap(node, source)
 
+    def heard(self, node: Node, values: Sequence[Tensor]) -> list[Tensor]:
+        """What a node hears of its sources' ``T x N x …`` values."""
+        if self._dropout is None or not isinstance(node.op, Linear | Conv):
+            return list(values)
+        pairs = zip(node.sources, values, strict=True)
+        return [v if s == INPUT else self._dropout(s, v) for s, v in pairs]
+
     def run(self, node: Node) -> None:
         """Compute a node over all time steps."""
-        sources = [self.values[s] for s in node.sources]
+        sources = self.heard(node, [self.values[s] for s in node.sources])
         if isinstance(node.op, NeuronGenes):
             spikes, membrane = self._parts[node.name](sources[0])
             self.values[node.name], self.membranes[node.name] = spikes, membrane
@@ -195,7 +213,7 @@ class _Flow:
                     now[node.name] = spikes
                     membranes.setdefault(node.name, []).append(membrane)
                 else:
-                    lone = [s.unsqueeze(0) for s in sources]
+                    lone = self.heard(node, [s.unsqueeze(0) for s in sources])
                     self.tell(node, lone[0])
                     now[node.name] = self._apply(node, lone, step)[0]
             for name, value in now.items():

@@ -4,8 +4,9 @@ Knows: all neuron types, over a whole sequence and step by step. Must not know:
 connections, data, training, silence.
 
 X is the input current, theta the threshold, S the spikes, H the membrane before reset
-and V after it; everything starts at 0. After a spike V is 0, which is not
-differentiated. A neuron spikes when H reaches theta.
+and V after it; everything starts at 0. After a spike V is 0 (reset ``hard``) or H less
+the threshold (``soft``), which is not differentiated. A neuron spikes when H reaches
+theta.
 
 =========== ========================================================================
 if          H[t] = V[t-1] + X[t]
@@ -36,7 +37,8 @@ import torch
 from torch import Tensor, nn
 
 from moosnn.snn import layer
-from moosnn.snn.fused import fire, surrogate_derivative
+from moosnn.snn.fused import fire
+from moosnn.snn.surrogate import surrogate_derivative
 
 FUSED = ("if", "lif", "plif")
 PARABOLA_ZERO = 0.8  # of the threshold: above it a membrane rises by itself
@@ -52,20 +54,19 @@ class _Spike(torch.autograd.Function):
     def forward(
         ctx: Any,  # noqa: ANN401 -- torch gives its context no public type
         distance: Tensor,
-        surrogate: str,
-        slope: float,
+        genes: layer.Neurons,
     ) -> Tensor:
         ctx.save_for_backward(distance)
-        ctx.shape_of_step = (surrogate, slope)
+        ctx.genes = genes
         return (distance >= 0).to(distance.dtype)
 
     @staticmethod
     def backward(
         ctx: Any,  # noqa: ANN401 -- torch gives its context no public type
         *grads: Tensor,
-    ) -> tuple[Tensor, None, None]:
+    ) -> tuple[Tensor, None]:
         (distance,) = ctx.saved_tensors
-        return grads[0] * surrogate_derivative(distance, *ctx.shape_of_step), None, None
+        return grads[0] * surrogate_derivative(distance, ctx.genes), None
 
 
 class Neurons(nn.Module):
@@ -107,9 +108,7 @@ class Neurons(nn.Module):
         """
         genes = self.genes
         if genes.kind in FUSED:
-            return fire(
-                current, self.decay, genes.threshold, genes.surrogate, genes.slope
-            )
+            return fire(current, self.decay, genes)
         state: State = ()
         steps: list[tuple[Tensor, Tensor]] = []
         for step in current:
@@ -130,18 +129,22 @@ class Neurons(nn.Module):
         """
         rest = torch.zeros_like(current)
         membrane, slow = self._charge(current, state or (rest, rest))
-        seen = membrane
-        if self.genes.kind == "alif":
-            seen = membrane - self._rise(slow)
+        rise = self._rise(slow) if self.genes.kind == "alif" else rest
+        seen = membrane - rise
         # A difference of floats is < 0 exactly when the first is smaller.
         distance = seen - self.genes.threshold
-        surrogate, slope = self.genes.surrogate, self.genes.slope
-        spikes = _Spike.apply(distance, surrogate, slope)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        after = membrane * (1.0 - spikes.detach())
+        spikes = _Spike.apply(distance, self.genes)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        after = self._reset(membrane, rise, spikes.detach())
         if self.genes.kind == "izhikevich":
             # Far below, the parabola would turn inhibition into a spike.
             after = after.clamp(min=-self.genes.threshold)
         return spikes, seen.detach(), (after, self._adapted(slow, after, spikes))
+
+    def _reset(self, membrane: Tensor, rise: Tensor, spikes: Tensor) -> Tensor:
+        """The membrane after the step; the reset is not differentiated."""
+        if self.genes.reset == "soft":
+            return membrane - (self.genes.threshold + rise.detach()) * spikes
+        return membrane * (1.0 - spikes)
 
     def _charge(self, current: Tensor, state: State) -> tuple[Tensor, Tensor]:
         """The membrane before reset, and the second variable the spike depends on."""

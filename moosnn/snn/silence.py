@@ -14,6 +14,7 @@ Networks" (Neurocomputing 2024, arXiv 2403.00450); stages and margin are ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -277,4 +278,12 @@ class Watch(Protocol):
         Returns:
             True: stop, the network is silent.
         """
+        ...
+
+    def heard(self) -> list[BatchSilence]:
+        """What it kept of all updates."""
+        ...
+
+    def hear_again(self, batches: Sequence[BatchSilence]) -> None:
+        """Take up where another watch of the same training was."""
         ...

@@ -156,10 +156,22 @@ class _Listener:
         self._rule = rule
         self._alpha = alpha
         self._peaks = peaks
+        self._heard: list[BatchSilence] = []
 
     def update(self, seen: Seen) -> bool:
         """See `Watch`."""
-        return self._rule.update(batch_silence(seen, self._alpha, peaks=self._peaks))
+        self._heard.append(batch_silence(seen, self._alpha, peaks=self._peaks))
+        return self._rule.update(self._heard[-1])
+
+    def heard(self) -> list[BatchSilence]:
+        """See `Watch`."""
+        return list(self._heard)
+
+    def hear_again(self, batches: Sequence[BatchSilence]) -> None:
+        """See `Watch`."""
+        for batch in batches:
+            self._heard.append(batch)
+            self._rule.update(batch)
 
 
 def watch_named(

@@ -66,6 +66,19 @@ class Values:
         bound = f"{'>' if strict else '>='} {low:g}"
         raise ConfigError(f"{name}: expected a finite number {bound}, got {value!r}.")
 
+    def share(self, gene: str, layer: int | None = None) -> float:
+        """A number in [0, 1).
+
+        Raises:
+            ConfigError: no value, or another.
+        """
+        value = self.real(gene, 0.0, layer, strict=False)
+        if value >= 1.0:
+            raise ConfigError(
+                f"{self.name(gene, layer)}: expected a share in [0, 1), got {value:g}."
+            )
+        return value
+
     def option(
         self, gene: str, options: Sequence[str], layer: int | None = None
     ) -> str:

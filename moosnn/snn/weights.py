@@ -27,7 +27,7 @@ from torch import Tensor
 from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.snn.blueprint import Shape
 from moosnn.snn.coding import encode
-from moosnn.snn.genes import Genes
+from moosnn.snn.genes import DEFAULTS, Genes
 from moosnn.snn.network import SpikingNetwork
 
 WEIGHTS = "weights.safetensors"
@@ -143,7 +143,7 @@ def load_network(folder: Path | str) -> tuple[SpikingNetwork, Preprocessing]:
     folder = Path(folder)
     description = _description(folder / DESCRIPTION)
     try:
-        genes = Genes.from_params(description["genes"])
+        genes = Genes.from_params({**DEFAULTS, **description["genes"]})
         preprocessing = Preprocessing(
             shape=tuple(int(size) for size in description["shape"]),
             classes=int(description["classes"]),

@@ -3,8 +3,7 @@
 Knows: how a proposal becomes a trained network and an evaluation. Must not know:
 objectives, optimizers, journals. torch is imported by the first evaluation.
 
-A trial has no checkpoint: a training of about a second is cheaper to run again, so
-``context.preempted()`` is not asked.
+A training that is interrupted goes on from the checkpoint of the attempt before.
 """
 
 from __future__ import annotations
@@ -15,11 +14,19 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from moosnn.conditions import is_number
 from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.data import Dataset, DataSource, Description
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.genes import DEFAULTS, NAMES, Genes, require_read
+from moosnn.snn.genes import (
+    ARCHITECTURES,
+    NAMES,
+    RULES,
+    Genes,
+    defaults,
+    require_read,
+)
 from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
@@ -29,7 +36,9 @@ from moosnn.tasks.torch_settings import device_named, generator, torch_threads
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
-    from moosnn.snn.learning.bptt import Fit
+    from moosnn.snn.learning.checkpoint import Checkpoint
+    from moosnn.snn.learning.spent import Spent
+    from moosnn.snn.learning.training import Fit
     from moosnn.snn.network import SpikingNetwork
     from moosnn.snn.samples import Samples
 
@@ -38,13 +47,13 @@ _WEIGHTS, _TRAINING, _MEASURING = range(3)
 
 
 class SnnTask:
-    """Trains by surrogate gradients and measures on real data.
+    """Trains by a learning rule and measures on real data.
 
     Args:
         data: where samples come from; ``None`` = the digits that ship with
             scikit-learn.
         fixed: values of parameters that the space does not search. What neither names
-            has the value of `moosnn.snn.genes.DEFAULTS`.
+            has the value of `moosnn.snn.genes.defaults` under its learning rule.
         alpha: spikes below which a sample is silent in a stage, >= 1.
         beta: the share of silent samples that is still feasible, in [0, 1).
         stages: ``"all"``, or ``"last"`` = silence is judged before the read-out only.
@@ -55,6 +64,7 @@ class SnnTask:
         max_dense_ops: networks of more multiply-accumulates a sample, if every
             activation were nonzero, are not tried; ``None`` = no limit.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:0"``, … or ``"auto"``.
+        checkpoint_s: seconds between two checkpoints of a training, >= 0.
         threads: of torch, >= 1; ``None`` = as many as the executor gave the trial.
             Equal seeds give equal bits with equal threads.
 
@@ -79,6 +89,7 @@ class SnnTask:
         max_parameters: int | None = None,
         max_dense_ops: int | None = None,
         device: str = "cpu",
+        checkpoint_s: float = 60.0,
         threads: int | None = None,
     ) -> None:
         for name, value, low in (
@@ -98,11 +109,16 @@ class SnnTask:
         self._stop = stop
         self._min_updates = min_updates
         self._limits = {"parameters": max_parameters, "dense_ops": max_dense_ops}
+        if not (is_number(checkpoint_s) and checkpoint_s >= 0):
+            raise ConfigError(
+                f"checkpoint_s: expected seconds >= 0, got {checkpoint_s!r}."
+            )
+        self._checkpoint_s = checkpoint_s
         self._device = device
         self._threads = threads
         self._watch(planned=1, samples=1)  # a bad value shows up now
         with suppress(ArchitectureError):
-            Genes.from_params({**DEFAULTS, **self._fixed})
+            Genes.from_params(self._complete({}))
 
     def check(self, params: Params) -> None:
         """Refuse values that no network has, or none on these data.
@@ -112,9 +128,14 @@ class SnnTask:
                 which is not searched, does not read.
             DataError: the data are not there.
         """
-        if "architecture" not in params:
-            known = {**DEFAULTS, **self._fixed}
-            require_read([*self._fixed, *params], str(known["architecture"]))
+        known = self._complete(params)
+        require_read(
+            [*self._fixed, *params],
+            tuple(ARCHITECTURES)
+            if "architecture" in params
+            else (str(known["architecture"]),),
+            tuple(RULES) if "training" in params else (str(known["training"]),),
+        )
         with suppress(ArchitectureError):  # other values may fit together
             self._plan(params)
 
@@ -143,7 +164,7 @@ class SnnTask:
         """A point's genes and network on these data."""
         description = self._description
         coding: dict[str, Value] = {"coding": "frames"} if description.frames else {}
-        genes = Genes.from_params({**DEFAULTS, **coding, **self._fixed, **params})
+        genes = Genes.from_params(self._complete(params, coding))
         if (genes.coding == "frames") != description.frames:
             samples, fit = (
                 ("frames of events", "coding=frames")
@@ -156,6 +177,11 @@ class SnnTask:
                 "(~space.coding) or set task.fixed.coding."
             )
         return genes, genes.blueprint(description.shape, description.classes)
+
+    def _complete(self, params: Params, data: Params | None = None) -> dict[str, Value]:
+        """A value for every gene: searched, fixed, of the data, or of its rule."""
+        given = {**(data or {}), **self._fixed, **params}
+        return {**defaults(str(given.get("training", "bptt"))), **given}
 
     @cached_property
     def _description(self) -> Description:
@@ -200,9 +226,7 @@ class SnnTask:
         genes, _ = self._plan(proposal.params)
         data = self._source.load(genes.time_steps, context.cache)
         train = Samples.of(data.train, data.input_max, device)
-        network, result, training_s = self._trained(
-            genes, data, train, proposal, context
-        )
+        network, result, spent = self._trained(genes, data, train, proposal, context)
         if result.stopped == "silent":
             split, samples = "train", train.only(result.recent)
         else:
@@ -218,11 +242,16 @@ class SnnTask:
         facts = {"measured_on": split, "stopped": result.stopped}
         self._save(context, network, data, proposal, facts)
         return Evaluation(
-            metrics={**metrics, "work_saved": result.work_saved},
+            metrics={
+                **metrics,
+                "work_saved": result.work_saved,
+                "training_s": spent.seconds,
+                "training_memory_mb": spent.memory_mb or 0.0,
+            },
             sems=sems,
             stopped=result.stopped,
             seconds=time.perf_counter() - start,
-            training_s=training_s,
+            training_s=spent.seconds,
             device=str(device),
         )
 
@@ -233,24 +262,41 @@ class SnnTask:
         train: Samples,
         proposal: Proposal,
         context: Context,
-    ) -> tuple[SpikingNetwork, Fit, float]:
-        """The network, how its training went, and the seconds that it took."""
-        from moosnn.snn.learning.bptt import fit, planned_updates
+    ) -> tuple[SpikingNetwork, Fit, Spent]:
+        """The network, how its training went, and what it took."""
+        from moosnn.snn.learning.rules import FITS
+        from moosnn.snn.learning.spent import spending
+        from moosnn.snn.learning.training import Course, planned_updates
         from moosnn.snn.network import SpikingNetwork
 
         shape, classes = data.description.shape, data.description.classes
         weights = generator(proposal.seed, _WEIGHTS)
         network = SpikingNetwork(genes, shape, classes, weights).to(train.device)
         planned = planned_updates(len(train), genes.batch_size, genes.epochs)
-        start = time.perf_counter()
-        result = fit(
-            network,
-            train,
+        checkpoint = self._checkpoint(context)
+        course = Course(
             generator=generator(proposal.seed, _TRAINING),
             watch=self._watch(planned=planned, samples=len(train)),
             on_epoch=context.report,
+            checkpoint=checkpoint,
         )
-        return network, result, time.perf_counter() - start
+        with spending(train.device) as spent:
+            result = FITS[genes.training](network, train, course)
+        checkpoint.remove()
+        return network, result, spent
+
+    def _checkpoint(self, context: Context) -> Checkpoint:
+        """The checkpoint of this attempt, and the newest one of those before."""
+        from moosnn.snn.learning.checkpoint import NAME, Checkpoint
+
+        attempts = context.workdir.parent
+        earlier = (attempts / str(k) / NAME for k in range(context.attempt - 1, 0, -1))
+        return Checkpoint(
+            context.workdir / NAME,
+            next((path for path in earlier if path.is_file()), None),
+            every_s=self._checkpoint_s,
+            preempted=context.preempted,
+        )
 
     def _save(
         self,

@@ -24,10 +24,9 @@ from moosnn.snn.genes import (
     READOUTS,
     REGULARISERS,
     SPIKING_READOUTS,
-    SURROGATES,
     Genes,
 )
-from moosnn.snn.layer import NEURONS
+from moosnn.snn.layer import NEURONS, RESETS, SURROGATES
 from moosnn.snn.learning.losses import activity_penalty, answer_loss
 from moosnn.snn.network import SpikingNetwork
 from tests.snn.built import CLASSES
@@ -63,6 +62,7 @@ def random_genes(architecture: str, dice: random.Random) -> dict[str, object]:
         "time_steps": dice.randint(1, 3),
         "batch_size": dice.choice((1, 2, 2, 3)),
         "surrogate": dice.choice(SURROGATES),
+        "reset": dice.choice(RESETS),
         "slope": 10 ** dice.uniform(-0.3, 1),
         "coding": dice.choice(CODINGS),
         "readout": dice.choice(READOUTS),
@@ -190,7 +190,7 @@ def is_exported_where_nir_has_its_neurons(network):
     if any(len(mean) > 1 for mean in means):
         with pytest.raises(ConfigError, match=r"step to step|NIR has no node"):
             to_nir(network)
-    elif {node.op.kind for node in plan.layers} <= IN_NIR:
+    elif all(n.op.kind in IN_NIR and n.op.reset == "hard" for n in plan.layers):
         graph = to_nir(network)
         assert tuple(graph.input_type["input"]) == plan.input_shape
         assert tuple(graph.output_type["output"]) == (CLASSES,)

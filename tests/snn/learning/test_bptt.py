@@ -9,7 +9,9 @@ import torch
 from moosnn.errors import DivergedError
 from moosnn.snn.data import Split
 from moosnn.snn.genes import ARCHITECTURES, LOSSES, READOUTS, REGULARISERS
-from moosnn.snn.learning.bptt import RECENT, fit, planned_updates
+from moosnn.snn.learning.bptt import fit
+from moosnn.snn.learning.checkpoint import Checkpoint
+from moosnn.snn.learning.training import RECENT, Course, planned_updates
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 from tests.snn.built import genes
@@ -54,9 +56,12 @@ def train(
     result = fit(
         net,
         data or samples(),
-        generator=generator,
-        watch=watch or After(),
-        on_epoch=on_epoch,
+        Course(
+            generator=generator,
+            watch=watch or After(),
+            on_epoch=on_epoch,
+            checkpoint=Checkpoint(),
+        ),
     )
     return net, result
 

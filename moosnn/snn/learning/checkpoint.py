@@ -1,0 +1,117 @@
+"""Where a training was when it was interrupted, on disk.
+
+Knows: one file, when it is written, that it appears whole or not at all. Must not know:
+learning rules, what their tensors mean.
+
+A checkpoint is one safetensors file: tensors by name, and JSON in its header.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from moosnn.errors import ReleasedError
+
+NAME = "checkpoint.safetensors"
+_FACTS = "facts"  # the key of the JSON in the header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """The state of a training.
+
+    Attributes:
+        tensors: by name; loaded ones are on the CPU.
+        facts: JSON values.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+
+def _never() -> bool:
+    return False
+
+
+class Checkpoint:
+    """One training's checkpoint.
+
+    Args:
+        write: the file to write; ``None`` = nothing is kept.
+        read: the file of an earlier attempt, which may be absent.
+        every_s: seconds between two writings, >= 0.
+        preempted: whether the training has to make room now.
+    """
+
+    def __init__(
+        self,
+        write: Path | None = None,
+        read: Path | None = None,
+        *,
+        every_s: float = 60.0,
+        preempted: Callable[[], bool] = _never,
+    ) -> None:
+        self._write = write
+        self._read = read
+        self._every_s = every_s
+        self._preempted = preempted
+        self._last_s = time.monotonic()
+
+    def saved(self) -> Saved | None:
+        """What an earlier attempt left; ``None`` if nothing that can be read."""
+        if self._read is None or not self._read.is_file():
+            return None
+        try:
+            with safe_open(self._read, framework="pt") as file:
+                facts = json.loads((file.metadata() or {})[_FACTS])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- safetensors' own method
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None  # begin anew: costs time, loses nothing
+        return Saved(tensors=tensors, facts=facts)
+
+    def offer(self, state: Callable[[], Saved]) -> None:
+        """Write the state if it is time to.
+
+        Args:
+            state: asked only if it is written.
+
+        Raises:
+            ReleasedError: the training has to make room; its state is written.
+        """
+        released = self._preempted()
+        late = time.monotonic() - self._last_s >= self._every_s
+        if self._write is not None and (released or late):
+            _publish(self._write, state())
+            self._last_s = time.monotonic()
+        if released:
+            raise ReleasedError("the training makes room and goes on later.")
+
+    def remove(self) -> None:
+        """Forget what was written: the training has ended."""
+        if self._write is not None:
+            with contextlib.suppress(OSError):
+                self._write.unlink(missing_ok=True)
+
+
+def _publish(path: Path, state: Saved) -> None:
+    """Write a file that appears whole; a full disk costs the checkpoint, no more."""
+    draft = path.with_name(f".{path.name}.tmp")
+    tensors = {k: v.detach().cpu().contiguous() for k, v in state.tensors.items()}
+    facts = {_FACTS: json.dumps(dict(state.facts), allow_nan=False)}
+    try:
+        save_file(tensors, draft, metadata=facts)
+        os.replace(draft, path)
+    except (OSError, SafetensorError):
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)

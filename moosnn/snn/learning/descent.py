@@ -1,0 +1,174 @@
+"""Training by the gradient of a loss: the loop of all rules that have one.
+
+Knows: epochs, an optimizer, a loss, a checkpoint. Must not know: where gradients come
+from; validation or test data, search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moosnn.errors import DivergedError
+from moosnn.snn.activity import Activity
+from moosnn.snn.coding import encode
+from moosnn.snn.connections import Dropout
+from moosnn.snn.learning.checkpoint import Saved
+from moosnn.snn.learning.losses import activity_penalty, answer_loss
+from moosnn.snn.learning.training import (
+    Course,
+    Fit,
+    Tally,
+    require_finite,
+    shuffled,
+    untouched,
+)
+from moosnn.snn.network import SpikingNetwork
+from moosnn.snn.samples import Samples
+from moosnn.snn.silence import BatchSilence, Watch
+
+# (what a batch made the network do, its labels) -> the mean loss of the batch's answers
+Loss = Callable[[Activity, Tensor], Tensor]
+# (epochs done): called after every epoch; raises DivergedError if nothing is learned
+AfterEpoch = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class _State:
+    """Where a training is, between two epochs."""
+
+    network: SpikingNetwork
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    watch: Watch
+    epoch: int
+    fit: Fit
+
+    def saved(self) -> Saved:
+        """Everything that the epochs to come depend on."""
+        slots = self.optimizer.state_dict()["state"]
+        moments = {
+            f"optimizer.{index}.{key}": value
+            for index, slot in slots.items()
+            for key, value in slot.items()
+        }
+        weights = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        own = {"generator": self.generator.get_state(), "recent": self.fit.recent}
+        heard = [asdict(batch) for batch in self.watch.heard()]
+        return Saved(
+            tensors={**weights, **moments, **own},
+            facts={"epoch": self.epoch, "updates": self.fit.updates, "heard": heard},
+        )
+
+    def restore(self, saved: Saved) -> None:
+        """Be where the saved training was."""
+        weights: dict[str, Tensor] = {}
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in saved.tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "network":
+                weights[rest] = tensor
+            elif kind == "optimizer":
+                index, _, key = rest.partition(".")
+                slots.setdefault(int(index), {})[key] = tensor
+        self.network.load_state_dict(weights)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self.generator.set_state(saved.tensors["generator"])
+        self.watch.hear_again([_batch(raw) for raw in saved.facts["heard"]])
+        self.epoch = int(saved.facts["epoch"])
+        updates, recent = int(saved.facts["updates"]), saved.tensors["recent"]
+        self.fit = replace(self.fit, updates=updates, recent=recent)
+
+
+def _batch(raw: dict[str, Any]) -> BatchSilence:
+    return BatchSilence(
+        samples=raw["samples"], silent=tuple(raw["silent"]), peaks=tuple(raw["peaks"])
+    )
+
+
+def _nothing(epoch: int) -> None:
+    pass
+
+
+def descend(
+    network: SpikingNetwork,
+    samples: Samples,
+    optimizer: torch.optim.Optimizer,
+    course: Course,
+    *,
+    loss: Loss | None = None,
+    after_epoch: AfterEpoch = _nothing,
+) -> Fit:
+    """Minimise a loss plus ``activity_penalty`` times the activity.
+
+    Batches are shuffled anew for each epoch.
+
+    Args:
+        network: as in `moosnn.snn.learning.training.Rule`, like all that is not below.
+        samples: the training split.
+        optimizer: of the network's weights.
+        course: see there.
+        loss: of the answers; ``None`` = the one that the genes name.
+        after_epoch: called after every epoch.
+
+    Raises:
+        DivergedError: the loss or a weight is not finite.
+        ReleasedError: see there.
+    """
+    genes, generator, watch = network.genes, course.generator, course.watch
+    network.train()
+    fit = untouched(len(samples), genes.batch_size, genes.epochs)
+    state = _State(network, optimizer, generator, watch, epoch=0, fit=fit)
+    saved = course.checkpoint.saved()
+    if saved is not None:
+        state.restore(saved)
+    while state.epoch < genes.epochs:
+        course.checkpoint.offer(state.saved)
+        state.epoch += 1
+        tally = Tally(len(network.blueprint.stages))
+        for chosen in shuffled(len(samples), genes.batch_size, generator):
+            seen = _update(state, samples, chosen, loss, tally)
+            state.fit = state.fit.after(chosen)
+            if state.fit.updates < state.fit.planned and watch.update(seen):
+                require_finite(network, state.epoch)
+                return replace(state.fit, stopped="silent")
+        require_finite(network, state.epoch)
+        after_epoch(state.epoch)
+        if course.on_epoch(state.epoch, tally.metrics()) and state.epoch < genes.epochs:
+            return replace(state.fit, stopped="pruned")
+    return state.fit
+
+
+def _update(
+    state: _State, samples: Samples, chosen: Tensor, loss: Loss | None, tally: Tally
+) -> Activity:
+    """One step of the optimizer; what the network did before it."""
+    network, genes = state.network, state.network.genes
+    inputs, labels = samples.batch(chosen)
+    coded = encode(inputs, genes, state.generator)
+    dropout = Dropout(genes.dropout, state.generator) if genes.dropout else None
+    activity = network.observe(coded, dropout=dropout)
+    answers = (
+        answer_loss(activity, labels, genes.loss)
+        if loss is None
+        else loss(activity, labels)
+    )
+    penalty = activity_penalty(
+        activity.layer_counts(), network.blueprint, genes.time_steps, genes.regulariser
+    )
+    total = answers + genes.activity_penalty * penalty
+    if not torch.isfinite(total):
+        raise DivergedError(
+            f"the loss became {float(total.detach())} "
+            f"(learning_rate={genes.learning_rate:g})."
+        )
+    state.optimizer.zero_grad()
+    total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    state.optimizer.step()
+    tally.add(activity, labels, float(answers.detach()))
+    return activity

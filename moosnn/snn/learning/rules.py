@@ -1,0 +1,14 @@
+"""All learning rules by name.
+
+Knows: which function carries out which rule. Must not know: how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from moosnn.snn.learning import bptt, ssgd
+from moosnn.snn.learning.training import Rule
+
+FITS: Mapping[str, Rule] = MappingProxyType({"bptt": bptt.fit, "ssgd": ssgd.fit})

@@ -1,0 +1,80 @@
+"""What a training takes: seconds and memory.
+
+Knows: the clock and the operating system's or the GPU's count of memory. Must not know:
+what is trained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+_STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"  # what Linux takes for: begin anew with the peak of resident memory
+_KB_A_MB = 1024.0
+
+
+@dataclass(slots=True)
+class Spent:
+    """Of what ran inside of `spending`.
+
+    Attributes:
+        seconds: by the clock.
+        memory_mb: the peak above what there was before: of resident memory on a CPU,
+            of allocated memory on a GPU. ``None`` where the system does not tell.
+    """
+
+    seconds: float = 0.0
+    memory_mb: float | None = None
+
+
+@contextmanager
+def spending(device: torch.device) -> Iterator[Spent]:
+    """Measure what the body takes; on leaving, the result is filled in.
+
+    Args:
+        device: where the body computes.
+    """
+    spent = Spent()
+    before = _reset_peak_mb(device)
+    start = time.perf_counter()
+    try:
+        yield spent
+    finally:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        spent.seconds = time.perf_counter() - start
+        peak = _peak_mb(device)
+        if before is not None and peak is not None:
+            spent.memory_mb = max(peak - before, 0.0)
+
+
+def _reset_peak_mb(device: torch.device) -> float | None:
+    """Begin anew with the peak, and say how much memory is used now."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device) / _KB_A_MB**2
+    with suppress(OSError):
+        _RESET.write_text(_RESET_PEAK, encoding="ascii")
+        return _resident_mb("VmRSS:")
+    return None
+
+
+def _peak_mb(device: torch.device) -> float | None:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / _KB_A_MB**2
+    return _resident_mb("VmHWM:")
+
+
+def _resident_mb(field: str) -> float | None:
+    with suppress(OSError):
+        for line in _STATUS.read_text(encoding="ascii").splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) / _KB_A_MB
+    return None

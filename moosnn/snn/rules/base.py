@@ -1,0 +1,83 @@
+"""What every learning rule says of itself, and the neurons that most of them share.
+
+Knows: the genes of a layer of neurons. Must not know: torch, how a rule learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol, Self
+
+from moosnn.snn.layer import NEURONS, RESETS, SURROGATES, Neurons
+from moosnn.snn.values import Values
+from moosnn.space import Value
+
+NEURON_DEFAULTS: Mapping[str, Value] = MappingProxyType(
+    {
+        "neuron": "lif",
+        "tau_mem_steps": 2.0,
+        "threshold": 1.0,
+        "surrogate": "atan",
+        "slope": 2.0,
+        "reset": "hard",
+        "tau_syn_steps": 2.0,
+        "tau_adapt_steps": 10.0,
+        "adaptation": 0.5,
+    }
+)
+
+
+class Rule(Protocol):
+    """The hyperparameters that only one learning rule has.
+
+    A module of a rule also says, as constants: ``DEFAULTS``, its own genes and their
+    values; ``CHANGED``, other values that common genes have by default under this
+    rule; ``UNREAD``, common genes without meaning under it; ``LAYERED``, which of its
+    own genes a layer may have for itself.
+    """
+
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Read its genes.
+
+        Raises:
+            ConfigError: a bad value.
+        """
+        ...
+
+    def neurons(self, values: Values, layer: int) -> Neurons:
+        """The neurons of a layer, from 1.
+
+        Raises:
+            ConfigError: a bad value.
+        """
+        ...
+
+    def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
+        """Why it cannot train such a network, or ``None``."""
+        ...
+
+
+def neurons_of(values: Values, layer: int, kinds: tuple[str, ...] = NEURONS) -> Neurons:
+    """The neurons that the common genes of a layer describe.
+
+    Args:
+        values: all genes.
+        layer: from 1.
+        kinds: the types that the rule can train.
+
+    Raises:
+        ConfigError: a bad value.
+    """
+    return Neurons(
+        kind=values.option("neuron", kinds, layer),
+        tau_mem_steps=values.real("tau_mem_steps", 1.0, layer),
+        threshold=values.real("threshold", 0.0, layer),
+        surrogate=values.option("surrogate", SURROGATES, layer),
+        slope=values.real("slope", 0.0, layer),
+        tau_syn_steps=values.real("tau_syn_steps", 1.0, layer),
+        tau_adapt_steps=values.real("tau_adapt_steps", 1.0, layer),
+        adaptation=values.real("adaptation", 0.0, layer, strict=False),
+        reset=values.option("reset", RESETS, layer),
+    )
