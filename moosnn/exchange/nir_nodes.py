@@ -164,8 +164,8 @@ class Translator:
         tau = self._tau_steps(node, genes)
         if genes.reset == "soft":
             raise ConfigError(
-                f"nir: {node.name} are reset by subtraction, for which NIR has no node; "
-                "use reset=hard."
+                f"nir: {node.name} are neurons with a soft reset, for which NIR has "
+                "no node; use reset=hard."
             )
         match genes.kind:
             case "if":

@@ -6,6 +6,8 @@ Knows: how a node of a blueprint becomes a module. Must not know: what flows whe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,9 @@ from torch import Tensor, nn
 from moosnn.snn import layer
 from moosnn.snn.blueprint import Blueprint, Conv, Linear, Node
 from moosnn.snn.neuron import Neurons
+
+# The modules of neuron types that only one learning rule has.
+_MODULES: Mapping[str, Callable[[layer.Neurons], nn.Module]] = MappingProxyType({})
 
 
 class Norm(nn.Module):
@@ -145,7 +150,7 @@ def built(
             assert isinstance(drawn, nn.Conv2d)
             return Convolution(drawn, steps)
         case layer.Neurons():
-            return Neurons(node.op)
+            return _MODULES.get(node.op.kind, Neurons)(node.op)
         case _:
             return None
 

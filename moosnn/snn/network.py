@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,7 @@ from moosnn.snn.blueprint import (
 from moosnn.snn.connections import Convolution, Dropout, built
 from moosnn.snn.genes import SPIKING_READOUTS, Genes
 from moosnn.snn.layer import Neurons as NeuronGenes
-from moosnn.snn.neuron import Neurons, State
+from moosnn.snn.neuron import NeuronLayer, State
 from moosnn.snn.readout import integrate, read
 
 # Hears of every connection what went into it: (node, T x N x shape of its source).
@@ -205,8 +206,7 @@ class _Flow:
                     now[s] if s in now else self.values[s][step] for s in node.sources
                 ]
                 if isinstance(node.op, NeuronGenes):
-                    part = self._parts[node.name]
-                    assert isinstance(part, Neurons)
+                    part = cast(NeuronLayer, self._parts[node.name])
                     spikes, membrane, states[node.name] = part.step(
                         sources[0], states.get(node.name, ())
                     )

@@ -31,7 +31,7 @@ membrane reaches theta.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,18 @@ class _Spike(torch.autograd.Function):
     ) -> tuple[Tensor, None]:
         (distance,) = ctx.saved_tensors
         return grads[0] * surrogate_derivative(distance, ctx.genes), None
+
+
+class NeuronLayer(Protocol):
+    """What every module of a layer of neurons does; without state between calls."""
+
+    def __call__(self, current: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a whole sequence from rest, see `Neurons.forward`."""
+        ...
+
+    def step(self, current: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """One step, see `Neurons.step`."""
+        ...
 
 
 class Neurons(nn.Module):
