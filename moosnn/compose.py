@@ -24,6 +24,7 @@ from moosnn.configs import (
     IDENTITY,
     IDENTITY_OF_STUDY,
     PLACE,
+    TRAINING,
     choices,
     config_folder,
 )
@@ -184,7 +185,8 @@ def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
             )
     experiment = chosen.get("experiment", "study")
     data = "" if chosen["data"] == DATA else f"-{chosen['data']}"
-    name = f"{experiment}{data}-{chosen['optimizer']}-s{config.get('seed')}"
+    rule = "" if chosen["training"] == TRAINING else f"-{chosen['training']}"
+    name = f"{experiment}{data}{rule}-{chosen['optimizer']}-s{config.get('seed')}"
     elsewhere = False
     sweep = None
     parent = Path("runs")

@@ -51,7 +51,11 @@ def _check_bounds(kind: str, low: object, high: object, log: bool) -> None:
     if log and low <= 0:
         raise SpaceError(f"{kind}: a log scale needs low > 0, got low={low}.")
     if (high / low if log else high - low) > _WIDEST:
-        raise SpaceError(f"{kind}: the range [{low}, {high}] is too wide.")
+        width = "high / low" if log else "high - low"
+        raise SpaceError(
+            f"{kind}: the range [{low}, {high}] is too wide: expected {width} <= "
+            f"{_WIDEST:g}."
+        )
 
 
 def _check_step(kind: str, step: object, width: float) -> None:

@@ -13,11 +13,20 @@ from moosnn.errors import DivergedError
 from moosnn.history import Event, History, HistoryBuilder, Kind
 from moosnn.optimizers.base import Optimizer
 from moosnn.problem import Constraint, Objective, Problem
+from moosnn.snn.metrics import CLOCKED
 from moosnn.space import Space, Value
 from moosnn.tasks.base import Task
 from moosnn.trial import Evaluation, Failure
 
 CONF = Path(__file__).parents[1] / "conf"
+_BY_THE_CLOCK = ("time", "seconds", *CLOCKED)
+
+
+def timeless(raw: Any) -> Any:
+    """JSON or metrics without what differs between two equal runs, at any depth."""
+    if isinstance(raw, Mapping):
+        return {k: timeless(v) for k, v in raw.items() if k not in _BY_THE_CLOCK}
+    return [timeless(v) for v in raw] if isinstance(raw, list) else raw
 
 
 def load_yaml(name: str) -> dict[str, Any]:

@@ -11,9 +11,11 @@ import pytest
 from moosnn.__main__ import main
 from moosnn.configs import config_folder
 from moosnn.history import Kind
+from moosnn.pareto.front import front_of
 from moosnn.replay import replay
 from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.record import read_record
+from tests.helpers import load_yaml, timeless
 
 FILES = {p.stem: p for p in sorted((config_folder() / "experiment").glob("*.yaml"))}
 EXPERIMENTS = list(FILES)
@@ -48,6 +50,39 @@ def test_an_experiment_without_its_data_says_so_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_search_of_parsa_has_their_four_objectives(tmp_path: Path) -> None:
+    words = [
+        "+experiment=parsa_digits",
+        "optimizer.initial=3",
+        "space.epochs.int=[2,4]",
+    ]
+    small = ["study.budget=9", "study.confirm=0", "study_dir=s"]
+    assert main([*words, *small]) == 0
+    record = read_record(tmp_path / "s")
+    metrics = [objective.metric for objective in record.problem.objectives]
+    assert metrics == ["accuracy", "time_steps", "energy_nj", "training_s"]
+    for trial in record.history.done:
+        assert trial.evaluation is not None
+        assert trial.evaluation.metrics["training_s"] == trial.evaluation.training_s
+        assert 0 < trial.evaluation.metrics["training_s"] < trial.evaluation.seconds
+    origins = {trial.proposal.origin for trial in record.history.trials}
+    agents = {*(f"agent-{metric}" for metric in metrics), "pseudo-agent"}
+    assert origins - {"sobol", "centre", "feasibility"} <= agents
+    assert origins & {*agents, "feasibility"}  # the models take four objectives
+    head, *rows = (tmp_path / "s" / "front.csv").read_text().splitlines()
+    assert set(metrics) <= set(head.split(","))
+    front = front_of(record.problem, record.history.done)
+    assert [int(row.split(",")[0]) for row in rows] == list(front.numbers)
+
+
+@pytest.mark.parametrize("experiment", [n for n in EXPERIMENTS if "parsa" in n])
+def test_every_search_of_parsa_differs_in_its_references_only(experiment: str) -> None:
+    shipped = load_yaml("problem/parsa")["objectives"]
+    own = load_yaml(f"experiment/{experiment}").get("problem", {})
+    for ours, theirs in zip(own.get("objectives", shipped), shipped, strict=True):
+        assert {**ours, "reference": 0} == {**theirs, "reference": 0}
+
+
 def test_the_first_line_of_an_experiment_is_its_command() -> None:
     for name in EXPERIMENTS:
         lines = (
@@ -64,7 +99,9 @@ def test_every_executor_measures_the_same(tmp_path: Path) -> None:
         small = ["study.budget=2", "study.confirm=0", f"study_dir={executor}"]
         assert main([*words, *small]) == 0
         trials = read(tmp_path / executor / NAME).history.trials
-        measured.append([dict(t.evaluation.metrics) for t in trials if t.evaluation])
+        measured.append(
+            [timeless(t.evaluation.metrics) for t in trials if t.evaluation]
+        )
     assert measured[0] == measured[1] == measured[2]
     assert len(measured[0]) == 2
 
@@ -75,15 +112,8 @@ def test_the_same_seed_gives_the_same_journal_on_real_networks(tmp_path: Path) -
         small = ["study.budget=4", "study.confirm=1", f"study_dir={name}"]
         assert main(["+experiment=nas", "executor=inline", *small]) == 0
         lines = (tmp_path / name / NAME).read_text().splitlines()
-        journals.append([_timeless(json.loads(line)) for line in lines])
+        journals.append([timeless(json.loads(line)) for line in lines])
     assert journals[0] == journals[1]
-
-
-def _timeless(raw: object) -> object:
-    if isinstance(raw, dict):
-        drop = ("time", "seconds", "training_s")
-        return {k: _timeless(v) for k, v in raw.items() if k not in drop}
-    return raw
 
 
 @pytest.mark.parametrize("optimizer", ["ehvi", "nsga2"])

@@ -32,7 +32,7 @@ from moosnn.tasks.analytic import AnalyticTask
 from moosnn.tasks.base import Context, Task
 from moosnn.tracking import feed
 from moosnn.trial import Evaluation, Failure, Proposal, Trial
-from tests.helpers import toy_problem
+from tests.helpers import timeless, toy_problem
 
 BUDGET = 10
 SETTINGS = Settings(budget=BUDGET, seed=3, confirm=2)
@@ -203,26 +203,19 @@ def test_a_cut_journal_is_continued_from_the_cut(tmp_path: Path, cut: int) -> No
     assert ends_of(history) == dict.fromkeys(range(BUDGET), 1)
 
 
-def timeless(folder: Path) -> list[dict[str, Any]]:
+def events_of(folder: Path) -> list[dict[str, Any]]:
     """The journal's lines without times."""
-
-    def stripped(raw: Any) -> Any:
-        if isinstance(raw, dict):
-            drop = ("time", "seconds")
-            return {k: stripped(v) for k, v in raw.items() if k not in drop}
-        return raw
-
     lines = (folder / NAME).read_text().splitlines()
-    return [stripped(json.loads(line)) for line in lines]
+    return [timeless(json.loads(line)) for line in lines]
 
 
 def test_same_seed_same_journal(tmp_path: Path) -> None:
     for name in ("a", "b"):
         drive(tmp_path / name, CountingTask(), Nsga2(initial=4))
-    assert timeless(tmp_path / "a") == timeless(tmp_path / "b")
+    assert events_of(tmp_path / "a") == events_of(tmp_path / "b")
     other = Settings(budget=BUDGET, seed=4, confirm=2)
     drive(tmp_path / "c", CountingTask(), Nsga2(initial=4), settings=other)
-    assert timeless(tmp_path / "a") != timeless(tmp_path / "c")
+    assert events_of(tmp_path / "a") != events_of(tmp_path / "c")
 
 
 def test_a_finished_study_is_extended(tmp_path: Path) -> None:

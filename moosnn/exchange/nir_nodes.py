@@ -6,17 +6,21 @@ nodes are connected, which of them lie on a loop, files.
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from moosnn.errors import ConfigError
 from moosnn.snn.blueprint import INPUT, Conv, Linear, Mean, Node, Pool, Shape
 from moosnn.snn.connections import Convolution
+from moosnn.snn.diehl_cook import fixed_current
+from moosnn.snn.fixed import Decode, Heaviside, Lateral, OneToOne
 from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 
@@ -82,6 +86,14 @@ class Translator:
                 return self._pool(node, node.op)
             case Neurons():
                 return [self._neurons(node, node.op)]
+            case OneToOne() | Lateral():
+                every = fixed_current(torch.eye(math.prod(node.shape)), node.op)
+                return [self._nir.Linear(_array(every.T))]
+            case Heaviside() | Decode():
+                raise ConfigError(
+                    f"nir: {node.name} is an operation of training=stdp, for which NIR "
+                    "has no node."
+                )
             case _:
                 raise TypeError(f"{node.name}: {node.op!r} is no node")
 
@@ -124,6 +136,8 @@ class Translator:
 
     def _conv2d(self, node: Node, weight: Weights, bias: Weights) -> Any:  # noqa: ANN401 -- nir is optional
         assert isinstance(node.op, Conv)
+        # An even window as an odd one, whose last row and column are 0.
+        weight = np.pad(weight, [(0, 0)] * 2 + [(0, 1 - weight.shape[-1] % 2)] * 2)
         return self._nir.Conv2d(
             input_shape=self._shapes[node.sources[0]][1:],
             weight=weight,

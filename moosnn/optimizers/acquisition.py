@@ -51,6 +51,7 @@ with warnings.catch_warnings():
 TORCH_ERRORS = (LinAlgError, NanError, NotPSDError)
 
 _PRUNING_SAMPLES = 256
+_PRUNED_AT_ONCE = 16  # of them: bounds the memory, not the result
 
 
 def set_kernel(kernel: str) -> None:
@@ -195,7 +196,8 @@ def _promising(
     for constraint in constraints:
         violated = constraint(samples) > 0
         gains = torch.where(violated[..., None], reference, gains)
-    front = is_non_dominated(gains, deduplicate=False)
+    parts = gains.split(_PRUNED_AT_ONCE)  # every part compares all pairs of points
+    front = torch.cat([is_non_dominated(part, deduplicate=False) for part in parts])
     kept = (front & (gains > reference).all(-1)).any(0)
     if not bool(kept.any()):
         signs = torch.ones_like(surrogates.zeros)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from moosnn.snn.fixed import Decode, Heaviside, Lateral, OneToOne, fixed_synapses
 from moosnn.snn.layer import Neurons
 
 Shape = tuple[int, ...]
@@ -33,11 +34,16 @@ class Linear:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv:
-    """A square convolution, padded to keep the size at stride 1, and a batch norm."""
+    """A square convolution, padded to keep the size at stride 1, without bias.
+
+    An even window reaches one entry further to the top and left than to the bottom and
+    right. ``norm`` = a batch norm follows.
+    """
 
     channels: int
     kernel: int
     stride: int = 1
+    norm: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,9 @@ class Delay:
     """Another node, one time step ago; 0 at the first step."""
 
 
-Op = Linear | Conv | Pool | Mean | Sum | Delay | Neurons
+_Fixed = Heaviside | OneToOne | Lateral | Decode
+Op = Linear | Conv | Pool | Mean | Sum | Delay | Neurons | _Fixed
+CONNECTIONS = (Linear, Conv, OneToOne, Lateral)  # what has synapses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +134,10 @@ class Blueprint:
         match node.op:
             case Linear(outputs=outputs, bias=bias):
                 return (math.prod(self.shapes[node.sources[0]]) + bias) * outputs
-            case Conv(channels=channels, kernel=kernel):
+            case Conv(channels=channels, kernel=kernel, norm=norm):
                 inputs = self.shapes[node.sources[0]][0]
-                return (inputs * kernel**2 + 2) * channels  # 2: the norm's scale, shift
+                norms = 2 if norm else 0  # its scale and shift
+                return (inputs * kernel**2 + norms) * channels
             case Neurons(kind=kind):
                 return int(kind in _LEARNABLE)
             case _:
@@ -171,13 +180,13 @@ class Blueprint:
                 taps = _taps(height, kernel, stride) * _taps(width, kernel, stride)
                 return inputs * channels * taps
             case _:
-                return 0
+                return fixed_synapses(node.op, math.prod(node.shape))
 
     def fan_out(self, layer: str) -> float:
         """Synapses that a spike of a layer reaches on average, borders included.
 
         A maximum passes every spike on that lies in a window, though of several in one
-        window only one is left.
+        window only one is left; so does an average over windows side by side.
         """
         passed, reached = {layer: 1.0}, 0.0  # of a spike: the share that arrives there
         for node in self.nodes:
@@ -186,9 +195,11 @@ class Blueprint:
                 continue
             entries = math.prod(self.shapes[node.sources[0]])
             match node.op:
-                case Linear() | Conv():
+                case Linear() | Conv() | OneToOne() | Lateral():
                     reached += share * self.dense_ops_a_step(node) / entries
-                case Pool(kind="max", kernel=kernel):
+                case Pool(kind=kind, kernel=kernel, stride=stride) if (
+                    kind == "max" or kernel == stride
+                ):
                     seen = math.prod(node.shape) * kernel**2
                     passed[node.name] = share * seen / entries
                 case Pool() | Mean() | Sum() | Delay():
@@ -263,8 +274,9 @@ class Blueprint:
 
 def _taps(size: int, kernel: int, stride: int) -> int:
     """Pairs of an output and an input in its window, along one axis."""
-    reach = kernel // 2
+    before = kernel // 2
+    after = kernel - 1 - before
     return sum(
-        min(centre + reach, size - 1) - max(centre - reach, 0) + 1
+        min(centre + after, size - 1) - max(centre - before, 0) + 1
         for centre in range(0, size, stride)
     )

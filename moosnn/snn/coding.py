@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import ConfigError, nearest
-from moosnn.snn.genes import CODINGS, Genes
+from moosnn.snn.gene_names import CODINGS
+from moosnn.snn.genes import Genes
 
 # Receptive fields overlap at this multiple of their distance (Bohte et al. 2002 use
 # 1 / 1.5 of it).

@@ -8,17 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moosnn.snn import layer
+from moosnn.snn.adaptive_cuba import adaptive_cuba
 from moosnn.snn.blueprint import Blueprint, Conv, Linear, Node
+from moosnn.snn.decoding import Decoder
+from moosnn.snn.diehl_cook import DiehlCookNeurons
+from moosnn.snn.fixed import Decode
 from moosnn.snn.neuron import Neurons
+from moosnn.snn.srm import srm
 
 # The modules of neuron types that only one learning rule has.
-_MODULES: Mapping[str, Callable[[layer.Neurons], nn.Module]] = MappingProxyType({})
+_MODULES: Mapping[str, Callable[[layer.Neurons], nn.Module]] = MappingProxyType(
+    {"diehl_cook": DiehlCookNeurons, "srm": srm, "cuba_adaptive": adaptive_cuba}
+)
 
 
 class Norm(nn.Module):
@@ -56,7 +64,7 @@ class Norm(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A convolution without bias, then a batch norm.
+    """A convolution without bias, then a batch norm or nothing.
 
     On a loop through time a network trains step by step, and each step has mean and
     variance of its own; so has the evaluation (batch normalisation through time, Kim &
@@ -65,25 +73,33 @@ class Convolution(nn.Module):
     Args:
         conv: the convolution.
         steps: time steps with statistics of their own; 1 where all share them.
+        norm: whether there is a batch norm.
     """
 
-    def __init__(self, conv: nn.Conv2d, steps: int) -> None:
+    def __init__(self, conv: nn.Conv2d, steps: int, *, norm: bool = True) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = Norm(conv.out_channels, steps)
+        self.norm = Norm(conv.out_channels, steps) if norm else None
 
     def forward(self, images: Tensor, step: int = 0) -> Tensor:
         """``n x C x H x W`` to the current; ``step`` of a loop, from 0."""
-        current: Tensor = self.norm(self.conv(images), step)
-        return current
+        current: Tensor = self.conv(images)
+        if self.conv.kernel_size[0] % 2 == 0:  # padded by one more than it needs
+            (stride, _), (height, width) = self.conv.stride, images.shape[-2:]
+            current = current[..., : -(-height // stride), : -(-width // stride)]
+        return current if self.norm is None else cast(Tensor, self.norm(current, step))
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weights and biases with the norm in them, of evaluation mode.
 
         Returns:
-            ``steps x out x in x k x k`` and ``steps x out``.
+            ``steps x out x in x k x k`` and ``steps x out``; without a norm the
+            weights as they are, of one step, and 0.
         """
         norm = self.norm
+        if norm is None:
+            weight = self.conv.weight.detach()
+            return weight[None], weight.new_zeros(1, len(weight))
         mean, variance = norm.get_buffer("mean"), norm.get_buffer("variance")
         gain = norm.scale * (variance + norm.EPSILON).rsqrt()
         weights = self.conv.weight * gain[:, :, None, None, None]
@@ -135,7 +151,7 @@ def built(
             inputs = math.prod(plan.shapes[node.sources[0]])
             linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]  # torch
             return _drawn(linear, inputs, generator)
-        case Conv(channels=channels, kernel=kernel, stride=stride):
+        case Conv(channels=channels, kernel=kernel, stride=stride, norm=norm):
             inputs = plan.shapes[node.sources[0]][0]
             conv = nn.utils.skip_init(  # type: ignore[no-untyped-call]  # torch
                 nn.Conv2d,
@@ -148,7 +164,9 @@ def built(
             )
             drawn = _drawn(conv, inputs * kernel**2, generator)
             assert isinstance(drawn, nn.Conv2d)
-            return Convolution(drawn, steps)
+            return Convolution(drawn, steps, norm=norm)
+        case Decode(classes=classes, decoder=decoder):
+            return Decoder(decoder, math.prod(plan.shapes[node.sources[0]]), classes)
         case layer.Neurons():
             return _MODULES.get(node.op.kind, Neurons)(node.op)
         case _:

@@ -21,6 +21,7 @@ from moosnn.snn.blueprint import (
     Shape,
     Sum,
 )
+from moosnn.snn.fixed import Decode, Heaviside, Lateral, OneToOne
 from moosnn.snn.layer import Neurons
 
 
@@ -45,15 +46,23 @@ class Draft:
         """All entries of ``source`` to ``outputs`` ones."""
         return self._add(Linear(outputs=outputs, bias=bias), (source,), (outputs,))
 
-    def conv(self, source: str, channels: int, kernel: int, stride: int = 1) -> str:
-        """A convolution with batch norm.
+    def conv(
+        self,
+        source: str,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        norm: bool = True,
+    ) -> str:
+        """A convolution, with a batch norm if ``norm``.
 
         Raises:
             ConfigError: the source is no image.
         """
         _, height, width = self._image(source)
         size = (-(-height // stride), -(-width // stride))
-        op = Conv(channels=channels, kernel=kernel, stride=stride)
+        op = Conv(channels=channels, kernel=kernel, stride=stride, norm=norm)
         return self._add(op, (source,), (channels, *size))
 
     def halve(self, source: str) -> str:
@@ -62,11 +71,22 @@ class Draft:
         The maximum of spikes is a spike, so what follows still adds and never
         multiplies.
         """
+        return self.pool(source, "max", 2)
+
+    def pool(self, source: str, kind: str, size: int) -> str:
+        """The maximum or average of windows side by side.
+
+        Args:
+            source: an image.
+            kind: see `Pool`.
+            size: the side of a window; at most that of the image, and 1 = no pooling.
+        """
         channels, height, width = self._image(source)
-        if min(height, width) < 2:
+        window = min(size, height, width)
+        if window == 1:
             return source
-        op = Pool(kind="max", kernel=2, stride=2)
-        return self._add(op, (source,), (channels, height // 2, width // 2))
+        op = Pool(kind=kind, kernel=window, stride=window)
+        return self._add(op, (source,), (channels, height // window, width // window))
 
     def smooth(self, source: str) -> str:
         """The average of every 3 x 3, padded with 0."""
@@ -87,6 +107,19 @@ class Draft:
     def neurons(self, current: str, neurons: Neurons) -> str:
         """Spiking neurons driven by ``current``."""
         return self._add(neurons, (current,), self._shapes[current])
+
+    def spikes(self, source: str) -> str:
+        """1 where ``source`` is above 0."""
+        return self._add(Heaviside(), (source,), self._shapes[source])
+
+    def fixed(self, source: str, op: OneToOne | Lateral) -> str:
+        """A connection of one strength to as many entries as ``source`` has."""
+        return self._add(op, (source,), self._shapes[source])
+
+    def decode(self, source: str, classes: int, decoder: str) -> str:
+        """What makes classes of spikes; see `Decode`."""
+        op = Decode(classes=classes, decoder=decoder)
+        return self._add(op, (source,), (classes,))
 
     def delay(self, shape: Shape) -> str:
         """What a node that is added later gave one step ago; see `close`."""

@@ -52,8 +52,13 @@ class _Fire(torch.autograd.Function):
         decay: Tensor,
         genes: Neurons,
     ) -> tuple[Tensor, Tensor]:
-        membrane = charged(current, float(decay), genes)
-        spikes = torch.ge(membrane, genes.threshold, out=torch.empty_like(membrane))
+        kept = float(decay)
+        if genes.reset == "soft":
+            own = current.clone(memory_format=torch.contiguous_format)
+            spikes, membrane = fired_(own, kept, genes)
+        else:
+            membrane = charged(current, kept, genes)
+            spikes = torch.ge(membrane, genes.threshold, out=torch.empty_like(membrane))
         ctx.save_for_backward(membrane, spikes, decay)
         ctx.genes = genes
         ctx.mark_non_differentiable(membrane)
@@ -95,6 +100,9 @@ def charged(current: Tensor, decay: float, genes: Neurons) -> Tensor:
         decay: the share a of the membrane kept from step to step.
         genes: threshold and reset.
     """
+    if genes.reset == "soft":
+        own = current.clone(memory_format=torch.contiguous_format)
+        return fired_(own, decay, genes)[1]
     threshold = genes.threshold
     # The membrane with its sign changed, since then the hard reset (keep what is above
     # -threshold, else 0) is one vectorised operation: 8 times faster on a CPU.
@@ -102,11 +110,28 @@ def charged(current: Tensor, decay: float, genes: Neurons) -> Tensor:
     after = torch.zeros_like(membrane[0])
     for before in membrane.unbind(0):
         before.add_(after, alpha=decay)
-        if genes.reset == "soft":
-            after = before + (before <= -threshold) * threshold
-        else:
-            after = torch.threshold(before, -threshold, 0.0)
+        after = torch.threshold(before, -threshold, 0.0)
     return membrane.neg_()
+
+
+def fired_(current: Tensor, decay: float, genes: Neurons) -> tuple[Tensor, Tensor]:
+    """Spikes and membranes with a soft reset, without gradient, in place.
+
+    Args:
+        current: ``T x N x …``, becomes the membranes; not a repeated view.
+        decay: the share a of the membrane kept from step to step.
+        genes: the threshold.
+
+    Returns:
+        Spikes S and membranes H, as `fire`.
+    """
+    spikes = torch.empty_like(current)
+    after = torch.zeros_like(current[0])
+    for before, spike in zip(current.unbind(0), spikes.unbind(0), strict=True):
+        before.add_(after, alpha=decay)
+        torch.ge(before, genes.threshold, out=spike)
+        after = torch.sub(before, spike, alpha=genes.threshold)
+    return spikes, current
 
 
 def _after(membrane: Tensor, spikes: Tensor, genes: Neurons) -> Tensor:

@@ -11,96 +11,29 @@ canonical point of a space can be passed as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
 
 from moosnn.errors import ArchitectureError, ConfigError, nearest
-from moosnn.snn.architectures import cell, conv, mlp, sew
 from moosnn.snn.blueprint import Blueprint, Conv, Shape
 from moosnn.snn.draft import Draft
+from moosnn.snn.gene_names import (
+    ARCHITECTURES,
+    CODINGS,
+    LOSSES,
+    NAMES,
+    READOUTS,
+    REGULARISERS,
+    RULES,
+    SPIKING_READOUTS,
+    Architecture,
+)
 from moosnn.snn.layer import Neurons
-from moosnn.snn.rules import bptt, ssgd
-from moosnn.snn.rules.base import NEURON_DEFAULTS, Rule
+from moosnn.snn.rules import slayer, stdp
+from moosnn.snn.rules.base import Rule
 from moosnn.snn.values import Values
 from moosnn.space import Value
-
-MAX_LAYERS = 8
-RULES: Mapping[str, type[Rule]] = MappingProxyType(
-    {"bptt": bptt.Bptt, "ssgd": ssgd.Ssgd}
-)
-_RULE_MODULES = MappingProxyType({"bptt": bptt, "ssgd": ssgd})
-ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
-    {"mlp": mlp.Mlp, "conv": conv.ConvNet, "cell": cell.Cells, "sew": sew.SewNet}
-)
-# What an architecture reads; all other genes are of every architecture.
-_READ_BY: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "mlp": frozenset(mlp.DEFAULTS),
-        "conv": frozenset({"depth", *conv.DEFAULTS}),
-        "cell": frozenset(cell.DEFAULTS),
-        "sew": frozenset({"depth", "channels", *sew.DEFAULTS}),
-    }
-)
-CODINGS = ("direct", "rate", "latency", "population", "frames")
-READOUTS = ("mean", "sum", "max", "rate", "first_spike")
-SPIKING_READOUTS = ("rate", "first_spike")
-LOSSES = ("cross_entropy", "mse", "tet")
-REGULARISERS = ("spikes", "rate", "synops")
-
-# The one place of default values: a network that learns the digits in about a second.
-# A rule may have others (`defaults`).
-DEFAULTS: Mapping[str, Value] = MappingProxyType(
-    {
-        "architecture": "mlp",
-        **mlp.DEFAULTS,
-        **conv.DEFAULTS,
-        **cell.DEFAULTS,
-        **sew.DEFAULTS,
-        **NEURON_DEFAULTS,
-        "training": "bptt",
-        **{k: v for rule in _RULE_MODULES.values() for k, v in rule.DEFAULTS.items()},
-        "dropout": 0.0,
-        "coding": "direct",
-        "population": 4,
-        "time_steps": 4,
-        "readout": "mean",
-        "tau_readout_steps": 1.0,
-        "loss": "cross_entropy",
-        "regulariser": "spikes",
-        "activity_penalty": 0.01,
-        "learning_rate": 5e-3,
-        "batch_size": 64,
-        "epochs": 10,
-    }
-)
-_LAYERED = {
-    *NEURON_DEFAULTS,
-    *(name for rule in _RULE_MODULES.values() for name in rule.LAYERED),
-    *(name for part in (mlp, conv, cell, sew) for name in part.LAYERED),
-}
-NAMES = frozenset(
-    {*DEFAULTS, *(f"{n}_{k}" for n in _LAYERED for k in range(1, MAX_LAYERS + 1))}
-)
-
-
-class Architecture(Protocol):
-    """A family of architectures with its genes read."""
-
-    @property
-    def layers(self) -> int:
-        """How many sets of neuron genes it takes."""
-        ...
-
-    @classmethod
-    def read(cls, values: Values) -> Architecture:
-        """Read its genes."""
-        ...
-
-    def draw(self, draft: Draft, neurons: tuple[Neurons, ...]) -> str:
-        """Add its nodes to a draft; the name of what is read out."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +51,7 @@ class Genes:
         readout: how a class is read from the output, see `moosnn.snn.readout`.
         tau_readout_steps: time constant of the read-out's membrane, >= 1; at 1 the
             membrane is the input current of the step.
-        loss: ``"cross_entropy"``, ``"mse"`` or ``"tet"``.
+        loss: ``"cross_entropy"``, ``"mse"`` or ``"tet"``, or one of SLAYER's.
         regulariser: what is penalised, see `moosnn.snn.learning.losses`.
         activity_penalty: its weight in the loss, >= 0.
         dropout: the share of a layer's spikes that the next one does not hear while it
@@ -131,7 +64,7 @@ class Genes:
 
     Raises:
         ArchitectureError: ``loss=tet`` beside a read-out without an answer at each
-            step.
+            step; one of SLAYER's losses under another rule.
     """
 
     architecture: Architecture
@@ -153,6 +86,11 @@ class Genes:
     given: Mapping[str, Value] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.loss in slayer.LOSSES and self.training != "slayer":
+            raise ArchitectureError(
+                f"loss: {self.loss} is of training=slayer, got training="
+                f"{self.training}; use loss={', '.join(LOSSES[:-1])} or {LOSSES[-1]}."
+            )
         if self.loss == "tet" and self.readout in SPIKING_READOUTS:
             raise ArchitectureError(
                 f"loss: tet needs an output at each step, which readout={self.readout} "
@@ -180,7 +118,7 @@ class Genes:
         architecture = ARCHITECTURES[name].read(values)
         readout, loss = (
             values.option("readout", READOUTS),
-            values.option("loss", LOSSES),
+            values.option("loss", (*LOSSES, *slayer.LOSSES)),
         )
         reason = rule.refusal(name, readout, loss)
         if reason is not None:
@@ -220,12 +158,15 @@ class Genes:
         """
         draft = Draft(self.coded_shape(shape))
         features = self.architecture.draw(draft, self.neurons)
+        if isinstance(self.rule, stdp.Stdp):
+            draft.decode(features, classes, self.rule.decoder)
+            return draft.finished()
         output = draft.linear(features, classes)
         if self.readout in SPIKING_READOUTS:
             draft.neurons(output, self.neurons[-1])
         blueprint = draft.finished()
         if self.batch_size == 1 and any(
-            isinstance(node.op, Conv) and node.shape[1:] == (1, 1)
+            isinstance(node.op, Conv) and node.op.norm and node.shape[1:] == (1, 1)
             for node in blueprint.nodes
         ):
             raise ArchitectureError(
@@ -243,53 +184,3 @@ class Genes:
     def to_json(self) -> dict[str, Value]:
         """The JSON form: the flat mapping, read back by `from_params`."""
         return dict(self.given)
-
-
-def defaults(training: str) -> dict[str, Value]:
-    """The values of all genes under a learning rule, where nothing else is said.
-
-    Raises:
-        ConfigError: no rule has that name.
-    """
-    if training not in RULES:
-        raise ConfigError(f"training: got {training!r}.{nearest(str(training), RULES)}")
-    return {**DEFAULTS, **_RULE_MODULES[training].CHANGED, "training": training}
-
-
-def require_read(
-    names: Iterable[str], architectures: Sequence[str], trainings: Sequence[str]
-) -> None:
-    """Refuse genes that nothing reads of what is tried.
-
-    Args:
-        names: genes that are searched or fixed.
-        architectures: those that are tried.
-        trainings: the learning rules that are tried.
-
-    Raises:
-        ConfigError: with the architectures or the rules that have it.
-    """
-    for name in names:
-        gene = name if name in DEFAULTS else name.rpartition("_")[0]
-        families = [family for family, read in _READ_BY.items() if gene in read]
-        _require_one("architecture", name, architectures, families)
-        _require_one("training", name, trainings, _rules_reading(gene))
-
-
-def _rules_reading(gene: str) -> list[str]:
-    """The rules that have a gene; none = every rule has it."""
-    owners = [name for name, rule in _RULE_MODULES.items() if gene in rule.DEFAULTS]
-    if owners:
-        return owners
-    readers = [r for r, module in _RULE_MODULES.items() if gene not in module.UNREAD]
-    return readers if len(readers) < len(RULES) else []
-
-
-def _require_one(
-    kind: str, name: str, tried: Sequence[str], having: Sequence[str]
-) -> None:
-    if having and not set(tried) & set(having):
-        raise ConfigError(
-            f"{name}: {kind}={' or '.join(tried)} has no such gene; set "
-            f"task.fixed.{kind} to {' or '.join(having)}."
-        )

@@ -17,8 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from moosnn.snn import sparse
 from moosnn.snn.activity import Activity
 from moosnn.snn.blueprint import (
+    CONNECTIONS,
     INPUT,
     Blueprint,
     Conv,
@@ -31,7 +33,10 @@ from moosnn.snn.blueprint import (
     Sum,
 )
 from moosnn.snn.connections import Convolution, Dropout, built
-from moosnn.snn.genes import SPIKING_READOUTS, Genes
+from moosnn.snn.diehl_cook import fixed_current
+from moosnn.snn.fixed import Decode, Heaviside, Lateral, OneToOne
+from moosnn.snn.gene_names import SPIKING_READOUTS
+from moosnn.snn.genes import Genes
 from moosnn.snn.layer import Neurons as NeuronGenes
 from moosnn.snn.neuron import NeuronLayer, State
 from moosnn.snn.readout import integrate, read
@@ -64,6 +69,7 @@ class SpikingNetwork(nn.Module):
         self.blueprint = genes.blueprint(shape, classes)
         self.parts = nn.ModuleDict()
         self._runs = runs(self.blueprint)
+        self.pairs = sparse.pairs(genes.rule, self.blueprint, self._runs)
         looped = {n.name for run in self._runs if len(run) > 1 for n in run}
         for node in self.blueprint.nodes:
             steps = genes.time_steps if node.name in looped else 1
@@ -119,7 +125,7 @@ class SpikingNetwork(nn.Module):
     def _read_at_once(self) -> bool:
         """Whether the output is linear in time, so that reading the mean is enough."""
         genes = self.genes
-        return (
+        return isinstance(self.blueprint.output.op, Decode) or (
             genes.readout in ("mean", "sum")
             and genes.tau_readout_steps == 1.0
             and genes.loss != "tet"
@@ -128,6 +134,9 @@ class SpikingNetwork(nn.Module):
     def _read(self, flow: _Flow) -> tuple[Tensor, Tensor | None]:
         output = self.blueprint.output
         genes = self.genes
+        if isinstance(output.op, Decode):
+            scores: Tensor = self.parts[output.name](flow.values[output.sources[0]])
+            return scores, None
         if self._read_at_once():
             (source,) = flow.heard(output, [flow.values[output.sources[0]]])
             flow.tell(output, source)
@@ -157,12 +166,14 @@ class _Flow:
         self.values: dict[str, Tensor] = {INPUT: inputs}
         self.membranes: dict[str, Tensor] = {}
         self._parts: Mapping[str, nn.Module] = dict(network.parts.items())
+        self._pairs = network.pairs
+        self._active: dict[str, Tensor | None] = {}  # where neurons have a gradient
         self._tap = tap
         self._dropout = dropout
 
     def tell(self, node: Node, source: Tensor) -> None:
         """Let the tap hear what a connection reads."""
-        if self._tap is not None and isinstance(node.op, Linear | Conv):
+        if self._tap is not None and isinstance(node.op, CONNECTIONS):
             self._tap(node, source)
 
     def heard(self, node: Node, values: Sequence[Tensor]) -> list[Tensor]:
@@ -174,7 +185,12 @@ class _Flow:
 
     def run(self, node: Node) -> None:
         """Compute a node over all time steps."""
+        if node.name in self.membranes:  # with its connection, before
+            return
         sources = self.heard(node, [self.values[s] for s in node.sources])
+        if node.name in self._pairs.neurons and sparse.takes(sources[0]):
+            self._run_pair(node, sources[0])
+            return
         if isinstance(node.op, NeuronGenes):
             spikes, membrane = self._parts[node.name](sources[0])
             self.values[node.name], self.membranes[node.name] = spikes, membrane
@@ -187,6 +203,15 @@ class _Flow:
         self.tell(node, sources[0])
         value = self._apply(node, sources)
         self.values[node.name] = value.expand(steps, *value.shape[1:])
+
+    def _run_pair(self, node: Node, source: Tensor) -> None:
+        """Compute a connection and the neurons that it alone feeds."""
+        self.tell(node, source[:1] if source.stride(0) == 0 else source)
+        name = self._pairs.neurons[node.name].name
+        modules = self._parts[node.name], self._parts[name]
+        wanted = self._active.get(node.sources[0])
+        result = self._pairs.run(source.flatten(2), *modules, wanted)
+        self.values[name], self.membranes[name], self._active[name] = result
 
     def run_stepwise(self, nodes: Sequence[Node]) -> None:
         """Compute nodes that depend on each other over time."""
@@ -229,6 +254,10 @@ class _Flow:
                 return torch.stack(list(sources)).sum(0)
             case Mean():
                 return flow.mean((3, 4))
+            case Heaviside():
+                return (flow > 0).to(flow.dtype)
+            case OneToOne() | Lateral():
+                return fixed_current(flow, node.op)
             case Linear():
                 current: Tensor = self._parts[node.name](flow.flatten(2))
                 return current

@@ -69,6 +69,12 @@ class _Spike(torch.autograd.Function):
         return grads[0] * surrogate_derivative(distance, ctx.genes), None
 
 
+def spike(distance: Tensor, genes: layer.Neurons) -> Tensor:
+    """1 where the distance from the threshold is >= 0; backwards the surrogate."""
+    spikes: Tensor = _Spike.apply(distance, genes)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return spikes
+
+
 class NeuronLayer(Protocol):
     """What every module of a layer of neurons does; without state between calls."""
 
@@ -145,7 +151,7 @@ class Neurons(nn.Module):
         seen = membrane - rise
         # A difference of floats is < 0 exactly when the first is smaller.
         distance = seen - self.genes.threshold
-        spikes = _Spike.apply(distance, self.genes)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        spikes = spike(distance, self.genes)
         after = self._reset(membrane, rise, spikes.detach())
         if self.genes.kind == "izhikevich":
             # Far below, the parabola would turn inhibition into a spike.

@@ -18,16 +18,26 @@ import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.grad import conv2d_input
 
 from moosnn.snn.blueprint import INPUT, Blueprint, Conv, Delay, Linear, Node, Pool
 from moosnn.snn.connections import Convolution
 from moosnn.snn.cost import Hardware
+from moosnn.snn.fixed import Heaviside, fixed_synapses
 from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 
 BINARY_CODINGS = ("rate", "latency", "population")
-_STATES = {"alif": 2, "cuba": 2, "izhikevich": 2}  # of other neurons: the membrane only
+# State variables of a neuron; of the types that are not here: the membrane only.
+_STATES = {
+    "srm": 4,
+    "cuba_adaptive": 4,
+    "alif": 2,
+    "cuba": 2,
+    "izhikevich": 2,
+    "diehl_cook": 2,
+}
 
 
 class OperationCounter:
@@ -98,7 +108,7 @@ def binary_nodes(blueprint: Blueprint, coding: str) -> frozenset[str]:
         kept = {INPUT} & binary | {
             node.name
             for node in blueprint.nodes
-            if isinstance(node.op, Neurons)
+            if isinstance(node.op, Neurons | Heaviside)
             or (_keeps_binary(node) and binary >= {*node.sources})
         }
         shrunk, binary = kept != binary, kept
@@ -125,6 +135,8 @@ def fan_out(network: SpikingNetwork) -> Mapping[str, Tensor]:
     for node, weight in _folded(network).items():
         reaches = (weight != 0).float()
         if isinstance(node.op, Conv):
+            # An even window as an odd one, whose last row and column are 0.
+            reaches = pad(reaches, [0, 1 - node.op.kernel % 2] * 2)
             entries = conv2d_input(  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 (1, *shapes[node.sources[0]]),
                 reaches,
@@ -135,7 +147,17 @@ def fan_out(network: SpikingNetwork) -> Mapping[str, Tensor]:
         else:
             entries = reaches.sum(0)
         maps[node.name] = entries.flatten().round().double()
+    some = next(network.parameters())
+    for node in network.blueprint.nodes:
+        if synapses := _fixed(node):
+            entry = some.new_ones(math.prod(node.shape)).double()
+            maps[node.name] = entry * (synapses / len(entry))
     return maps
+
+
+def _fixed(node: Node) -> int:
+    """The synapses of a connection of one strength, none of which is 0."""
+    return fixed_synapses(node.op, math.prod(node.shape))
 
 
 def _folded(network: SpikingNetwork) -> dict[Node, Tensor]:
@@ -167,7 +189,7 @@ def hardware_of(network: SpikingNetwork) -> Hardware:
         membrane_updates=blueprint.neurons * genes.time_steps,
         state_updates=states * genes.time_steps,
         states=states,
-        weights=sum(w.numel() for w in weights),
+        weights=sum(w.numel() for w in weights) + sum(map(_fixed, blueprint.nodes)),
         zero_weights=sum(int((w == 0).sum()) for w in weights),
         footprint_bytes=sum(t.numel() * t.element_size() for t in held),
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import ConfigError, nearest
-from moosnn.snn.genes import READOUTS
+from moosnn.snn.gene_names import READOUTS
 
 
 def integrate(current: Tensor, tau_readout_steps: float) -> Tensor:

@@ -27,7 +27,8 @@ from torch import Tensor
 from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.snn.blueprint import Shape
 from moosnn.snn.coding import encode
-from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.gene_names import DEFAULTS
+from moosnn.snn.genes import Genes
 from moosnn.snn.network import SpikingNetwork
 
 WEIGHTS = "weights.safetensors"

@@ -19,14 +19,8 @@ from moosnn.errors import ArchitectureError, ConfigError, nearest
 from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.data import Dataset, DataSource, Description
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.genes import (
-    ARCHITECTURES,
-    NAMES,
-    RULES,
-    Genes,
-    defaults,
-    require_read,
-)
+from moosnn.snn.gene_names import ARCHITECTURES, NAMES, RULES, defaults, require_read
+from moosnn.snn.genes import Genes
 from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
@@ -53,7 +47,7 @@ class SnnTask:
         data: where samples come from; ``None`` = the digits that ship with
             scikit-learn.
         fixed: values of parameters that the space does not search. What neither names
-            has the value of `moosnn.snn.genes.defaults` under its learning rule.
+            has the value of `moosnn.snn.gene_names.defaults` under its learning rule.
         alpha: spikes below which a sample is silent in a stage, >= 1.
         beta: the share of silent samples that is still feasible, in [0, 1).
         stages: ``"all"``, or ``"last"`` = silence is judged before the read-out only.
@@ -128,14 +122,18 @@ class SnnTask:
                 which is not searched, does not read.
             DataError: the data are not there.
         """
-        known = self._complete(params)
-        require_read(
-            [*self._fixed, *params],
+        trainings = (
+            tuple(RULES)
+            if "training" in params
+            else (str(self._complete(params)["training"]),)
+        )
+        drawn = (self._complete({**params, "training": name}) for name in trainings)
+        architectures = (
             tuple(ARCHITECTURES)
             if "architecture" in params
-            else (str(known["architecture"]),),
-            tuple(RULES) if "training" in params else (str(known["training"]),),
+            else tuple(dict.fromkeys(str(genes["architecture"]) for genes in drawn))
         )
+        require_read([*self._fixed, *params], architectures, trainings)
         with suppress(ArchitectureError):  # other values may fit together
             self._plan(params)
 
@@ -282,6 +280,7 @@ class SnnTask:
         )
         with spending(train.device) as spent:
             result = FITS[genes.training](network, train, course)
+        spent.seconds += checkpoint.earlier_s
         checkpoint.remove()
         return network, result, spent
 

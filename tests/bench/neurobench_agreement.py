@@ -36,7 +36,8 @@ from moosnn.snn.blueprint import (
     Sum,
 )
 from moosnn.snn.connections import Norm
-from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.gene_names import DEFAULTS
+from moosnn.snn.genes import Genes
 from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.operations import OperationCounter, hardware_of

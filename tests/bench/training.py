@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from moosnn.configs import config_folder
-from moosnn.snn.genes import DEFAULTS
+from moosnn.snn.gene_names import DEFAULTS
 from moosnn.space import Space
 from moosnn.tasks.snn import SnnTask
 from moosnn.trial import Proposal

@@ -577,8 +577,6 @@ def test_a_published_search_asks_for_its_data(
         ("firmin_dvs_gesture_stdp", 20),
         ("firmin_mnist_slayer", 17),
         ("firmin_dvs_gesture_slayer", 17),
-        ("firmin_mnist", 12),
-        ("firmin_dvs_gesture", 12),
     ],
 )
 def test_a_published_space_has_as_many_parameters(name: str, dim: int) -> None:

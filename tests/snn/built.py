@@ -10,7 +10,8 @@ from torch import Tensor
 from moosnn.snn.blueprint import Blueprint, Shape
 from moosnn.snn.coding import encode
 from moosnn.snn.draft import Draft
-from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.gene_names import DEFAULTS
+from moosnn.snn.genes import Genes
 from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 from moosnn.space import Value

@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 from moosnn.errors import ArchitectureError, ConfigError
-from moosnn.snn.genes import ARCHITECTURES, DEFAULTS, MAX_LAYERS, NAMES, Genes
+from moosnn.snn.gene_names import ARCHITECTURES, DEFAULTS, MAX_LAYERS, NAMES
+from moosnn.snn.genes import Genes
 from tests.snn.built import genes
 
 

@@ -11,7 +11,8 @@ from moosnn.errors import DivergedError
 from moosnn.snn import measure as module
 from moosnn.snn.cost import Cost, Hardware
 from moosnn.snn.data import Split
-from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.gene_names import DEFAULTS
+from moosnn.snn.genes import Genes
 from moosnn.snn.measure import Measurement, edge_metrics, measure, working_metrics
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples

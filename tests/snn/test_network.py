@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from moosnn.snn.blueprint import INPUT, Blueprint, Linear
 from moosnn.snn.draft import Draft
-from moosnn.snn.genes import ARCHITECTURES, READOUTS
+from moosnn.snn.gene_names import ARCHITECTURES, READOUTS
 from moosnn.snn.network import runs
 from moosnn.snn.neuron import Neurons
 from moosnn.snn.readout import read
@@ -20,8 +20,16 @@ LOOP = {"back_32": "conv_3", "back_43": "average_3", "back_41": "skip"}
 LOOPS = {
     "mlp": {"depth": 3, "width": 7, "recurrent_2": True, "skip": True},
     "conv": {"depth": 3, "block_2": "residual_3", "channels": 4, "pool_1": True},
+    "cnn": {
+        "depth": 2,
+        "filters": 4,
+        "kernel_2": 4,
+        "pool_kind_1": "average",
+        "dense": 1,
+    },
     "cell": {"cells": 2, "cell_channels": 3, "edge_14": "average_3", **LOOP},
     "sew": {"depth": 2, "channels": 4, "channels_2": 5},
+    "diehl_cook": {"map_size": 7, "strength_exc": 0.15},
 }
 
 
@@ -99,6 +107,11 @@ def stepped(net, current):
                     value = part(sources[0].flatten(1))
                 case "Conv":
                     value = part(sources[0], index)
+                case "OneToOne":
+                    value = node.op.strength * sources[0]
+                case "Lateral":
+                    others = 1.0 - torch.eye(node.shape[0])
+                    value = -node.op.strength * sources[0] @ others
                 case "Sum":
                     value = sum(sources)
                 case "Mean":

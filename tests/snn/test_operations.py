@@ -9,7 +9,8 @@ from torch import nn
 from moosnn.snn.blueprint import INPUT, Conv, Linear
 from moosnn.snn.connections import Norm
 from moosnn.snn.cost import static_metrics
-from moosnn.snn.genes import DEFAULTS, Genes
+from moosnn.snn.gene_names import DEFAULTS
+from moosnn.snn.genes import Genes
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.operations import (
     OperationCounter,

@@ -13,10 +13,10 @@ import torch
 from moosnn.errors import ArchitectureError, ConfigError
 from moosnn.exchange.nir import to_nir
 from moosnn.snn.architectures.cell import BACKWARD, EDGES, FORWARD
+from moosnn.snn.architectures.cnn import POOLS
 from moosnn.snn.architectures.conv import BLOCKS
 from moosnn.snn.coding import encode
-from moosnn.snn.genes import (
-    ARCHITECTURES,
+from moosnn.snn.gene_names import (
     CODINGS,
     DEFAULTS,
     LOSSES,
@@ -24,20 +24,22 @@ from moosnn.snn.genes import (
     READOUTS,
     REGULARISERS,
     SPIKING_READOUTS,
-    Genes,
 )
+from moosnn.snn.genes import Genes
 from moosnn.snn.layer import NEURONS, RESETS, SURROGATES
 from moosnn.snn.learning.losses import activity_penalty, answer_loss
 from moosnn.snn.network import SpikingNetwork
 from tests.snn.built import CLASSES
 
-A_GROUP = 130  # networks of a test; 4 architectures x 4 groups of them: 2,080
+A_GROUP = 130  # networks of a test; 5 architectures x 4 groups of them: 2,600
 GROUPS = 4
 SIZES = {
     "mlp": ("depth", 8),
     "conv": ("depth", 8),
+    "cnn": ("depth", 8),
     "cell": ("cells", 3),
     "sew": ("depth", 4),
+    "diehl_cook": ("map_size", 6),
 }
 SHAPES = [(1, 5, 4), (2, 3, 3), (1, 1, 3), (2, 2, 2), (1, 1, 1)]
 SILENT = 1e9  # no membrane comes near
@@ -56,6 +58,7 @@ def random_genes(architecture: str, dice: random.Random) -> dict[str, object]:
         "channels": 2,
         "stem_channels": dice.randint(1, 3),
         "cell_channels": dice.randint(1, 3),
+        "dense": dice.randint(0, 3),
         # Deep networks are as strange as they are slow: fewer of them.
         size: min(dice.randint(1, largest) for _ in range(2)),
         "population": dice.randint(2, 3),
@@ -82,6 +85,11 @@ def random_genes(architecture: str, dice: random.Random) -> dict[str, object]:
             "block": dice.choice(BLOCKS),
             "pool": dice.random() < 0.4,
             "blocks": dice.randint(1, 2),
+            "filters": dice.randint(1, 4),
+            "kernel": dice.randint(1, 7),
+            "pool_size": dice.randint(1, 3),
+            "pool_kind": dice.choice(POOLS),
+            "dense_width": dice.randint(1, 6),
             "neuron": dice.choice(kinds),
             "threshold": 10 ** dice.uniform(-1, 0.5),
             "tau_mem_steps": 1 + 10 ** dice.uniform(-1, 1),
@@ -118,7 +126,7 @@ def built(
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SIZES)
 def test_random_networks(architecture, group):
     for index, (network, coded) in enumerate(built(architecture, group)):
         learns(network, coded, index)

@@ -12,7 +12,7 @@ import torch
 from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.snn.coding import encode
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.genes import ARCHITECTURES
+from moosnn.snn.gene_names import ARCHITECTURES
 from moosnn.snn.layer import NEURONS
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.weights import DESCRIPTION, WEIGHTS, load_network, save_network

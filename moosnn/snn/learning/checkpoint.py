@@ -24,7 +24,8 @@ from torch import Tensor
 from moosnn.errors import ReleasedError
 
 NAME = "checkpoint.safetensors"
-_FACTS = "facts"  # the key of the JSON in the header
+_FACTS = "facts"  # the keys of the header: the JSON,
+_SECONDS = "seconds"  # and what the training had taken by then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,9 @@ class Checkpoint:
         read: the file of an earlier attempt, which may be absent.
         every_s: seconds between two writings, >= 0.
         preempted: whether the training has to make room now.
+
+    Attributes:
+        earlier_s: seconds that earlier attempts trained up to what `saved` gave.
     """
 
     def __init__(
@@ -66,7 +70,8 @@ class Checkpoint:
         self._read = read
         self._every_s = every_s
         self._preempted = preempted
-        self._last_s = time.monotonic()
+        self._start_s = self._last_s = time.monotonic()
+        self.earlier_s = 0.0
 
     def saved(self) -> Saved | None:
         """What an earlier attempt left; ``None`` if nothing that can be read."""
@@ -74,10 +79,12 @@ class Checkpoint:
             return None
         try:
             with safe_open(self._read, framework="pt") as file:
-                facts = json.loads((file.metadata() or {})[_FACTS])
+                header = file.metadata() or {}
+                facts, seconds = json.loads(header[_FACTS]), float(header[_SECONDS])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- safetensors' own method
         except (OSError, SafetensorError, KeyError, ValueError):
             return None  # begin anew: costs time, loses nothing
+        self.earlier_s = seconds
         return Saved(tensors=tensors, facts=facts)
 
     def offer(self, state: Callable[[], Saved]) -> None:
@@ -92,25 +99,28 @@ class Checkpoint:
         released = self._preempted()
         late = time.monotonic() - self._last_s >= self._every_s
         if self._write is not None and (released or late):
-            _publish(self._write, state())
+            seconds = self.earlier_s + time.monotonic() - self._start_s
+            _publish(self._write, state(), seconds)
             self._last_s = time.monotonic()
         if released:
             raise ReleasedError("the training makes room and goes on later.")
 
     def remove(self) -> None:
-        """Forget what was written: the training has ended."""
-        if self._write is not None:
-            with contextlib.suppress(OSError):
-                self._write.unlink(missing_ok=True)
+        """Forget what was written, here and before: the training has ended."""
+        for path in (self._write, self._read):
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
-def _publish(path: Path, state: Saved) -> None:
+def _publish(path: Path, state: Saved, seconds: float) -> None:
     """Write a file that appears whole; a full disk costs the checkpoint, no more."""
     draft = path.with_name(f".{path.name}.tmp")
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.tensors.items()}
-    facts = {_FACTS: json.dumps(dict(state.facts), allow_nan=False)}
+    facts = json.dumps(dict(state.facts), allow_nan=False)
+    header = {_FACTS: facts, _SECONDS: repr(seconds)}
     try:
-        save_file(tensors, draft, metadata=facts)
+        save_file(tensors, draft, metadata=header)
         os.replace(draft, path)
     except (OSError, SafetensorError):
         with contextlib.suppress(OSError):

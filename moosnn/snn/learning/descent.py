@@ -6,7 +6,7 @@ from; validation or test data, search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -31,10 +31,49 @@ from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import BatchSilence, Watch
 
+EPOCH = "epoch"  # the fact of a checkpoint that this loop wrote
 # (what a batch made the network do, its labels) -> the mean loss of the batch's answers
 Loss = Callable[[Activity, Tensor], Tensor]
 # (epochs done): called after every epoch; raises DivergedError if nothing is learned
 AfterEpoch = Callable[[int], None]
+
+
+def held(
+    network: SpikingNetwork,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """What a training holds that learns by an optimizer, by name; see `hold_again`."""
+    slots = optimizer.state_dict()["state"]
+    moments = {
+        f"optimizer.{index}.{key}": value
+        for index, slot in slots.items()
+        for key, value in slot.items()
+    }
+    weights = {f"network.{k}": v for k, v in network.state_dict().items()}
+    return {**weights, **moments, "generator": generator.get_state()}
+
+
+def hold_again(
+    tensors: Mapping[str, Tensor],
+    network: SpikingNetwork,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> None:
+    """Give a training what it held."""
+    weights: dict[str, Tensor] = {}
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "network":
+            weights[rest] = tensor
+        elif kind == "optimizer":
+            index, _, key = rest.partition(".")
+            slots.setdefault(int(index), {})[key] = tensor
+    network.load_state_dict(weights)
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    generator.set_state(tensors["generator"])
 
 
 @dataclass(slots=True)
@@ -50,37 +89,18 @@ class _State:
 
     def saved(self) -> Saved:
         """Everything that the epochs to come depend on."""
-        slots = self.optimizer.state_dict()["state"]
-        moments = {
-            f"optimizer.{index}.{key}": value
-            for index, slot in slots.items()
-            for key, value in slot.items()
-        }
-        weights = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        own = {"generator": self.generator.get_state(), "recent": self.fit.recent}
+        learned = held(self.network, self.optimizer, self.generator)
         heard = [asdict(batch) for batch in self.watch.heard()]
         return Saved(
-            tensors={**weights, **moments, **own},
-            facts={"epoch": self.epoch, "updates": self.fit.updates, "heard": heard},
+            tensors={**learned, "recent": self.fit.recent},
+            facts={EPOCH: self.epoch, "updates": self.fit.updates, "heard": heard},
         )
 
     def restore(self, saved: Saved) -> None:
         """Be where the saved training was."""
-        weights: dict[str, Tensor] = {}
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in saved.tensors.items():
-            kind, _, rest = name.partition(".")
-            if kind == "network":
-                weights[rest] = tensor
-            elif kind == "optimizer":
-                index, _, key = rest.partition(".")
-                slots.setdefault(int(index), {})[key] = tensor
-        self.network.load_state_dict(weights)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.generator.set_state(saved.tensors["generator"])
+        hold_again(saved.tensors, self.network, self.optimizer, self.generator)
         self.watch.hear_again([_batch(raw) for raw in saved.facts["heard"]])
-        self.epoch = int(saved.facts["epoch"])
+        self.epoch = int(saved.facts[EPOCH])
         updates, recent = int(saved.facts["updates"]), saved.tensors["recent"]
         self.fit = replace(self.fit, updates=updates, recent=recent)
 
@@ -125,7 +145,7 @@ def descend(
     fit = untouched(len(samples), genes.batch_size, genes.epochs)
     state = _State(network, optimizer, generator, watch, epoch=0, fit=fit)
     saved = course.checkpoint.saved()
-    if saved is not None:
+    if saved is not None and EPOCH in saved.facts:  # else of what came before
         state.restore(saved)
     while state.epoch < genes.epochs:
         course.checkpoint.offer(state.saved)

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from moosnn.snn.learning import bptt, ssgd
+from moosnn.snn.learning import bptt, hybrid, slayer, ssgd, stdp
 from moosnn.snn.learning.training import Rule
 
-FITS: Mapping[str, Rule] = MappingProxyType({"bptt": bptt.fit, "ssgd": ssgd.fit})
+FITS: Mapping[str, Rule] = MappingProxyType(
+    {
+        "bptt": bptt.fit,
+        "ssgd": ssgd.fit,
+        "slayer": slayer.fit,
+        "stdp": stdp.fit,
+        "hybrid": hybrid.fit,
+    }
+)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, Self
 
+from moosnn.errors import ArchitectureError
 from moosnn.snn.layer import NEURONS, RESETS, SURROGATES, Neurons
 from moosnn.snn.values import Values
 from moosnn.space import Value
@@ -69,9 +70,17 @@ def neurons_of(values: Values, layer: int, kinds: tuple[str, ...] = NEURONS) -> 
 
     Raises:
         ConfigError: a bad value.
+        ArchitectureError: a soft reset that the type of neurons has not.
     """
+    kind = values.option("neuron", kinds, layer)
+    reset = values.option("reset", RESETS, layer)
+    if kind == "izhikevich" and reset == "soft":
+        raise ArchitectureError(
+            "reset: izhikevich neurons have a hard reset only, since above the "
+            "threshold their parabola would run away; use reset=hard."
+        )
     return Neurons(
-        kind=values.option("neuron", kinds, layer),
+        kind=kind,
         tau_mem_steps=values.real("tau_mem_steps", 1.0, layer),
         threshold=values.real("threshold", 0.0, layer),
         surrogate=values.option("surrogate", SURROGATES, layer),
@@ -79,5 +88,5 @@ def neurons_of(values: Values, layer: int, kinds: tuple[str, ...] = NEURONS) -> 
         tau_syn_steps=values.real("tau_syn_steps", 1.0, layer),
         tau_adapt_steps=values.real("tau_adapt_steps", 1.0, layer),
         adaptation=values.real("adaptation", 0.0, layer, strict=False),
-        reset=values.option("reset", RESETS, layer),
+        reset=reset,
     )

@@ -19,7 +19,11 @@ from moosnn.space import Value
 BACKENDS = ("auto", "dense", "sparse")
 KINDS = ("if", "lif")
 DEFAULTS: Mapping[str, Value] = MappingProxyType({"b_th": 0.2, "backend": "auto"})
-CHANGED: Mapping[str, Value] = MappingProxyType({"reset": "soft"})
+# With these it learns the digits. At the common threshold of 1 no membrane of a fresh
+# second layer comes near the band, so that it would never have a gradient.
+CHANGED: Mapping[str, Value] = MappingProxyType(
+    {"reset": "soft", "threshold": 0.4, "surrogate": "fast_sigmoid", "slope": 2.0}
+)
 UNREAD = frozenset({"reset", "tau_syn_steps", "tau_adapt_steps", "adaptation"})
 LAYERED: tuple[str, ...] = ()
 
@@ -31,8 +35,9 @@ class Ssgd:
     Attributes:
         b_th: a neuron is active while its membrane is nearer to the threshold than
             this share of it, > 0; only active neurons have a gradient.
-        backend: ``"sparse"`` or ``"dense"`` backward, equal results; ``"auto"`` = the
-            faster one.
+        backend: ``"sparse"`` or ``"dense"`` backward, of equal gradients but for
+            rounding; ``"auto"`` = for every layer and batch what should be faster by
+            its sizes and the share of active neurons, see `moosnn.snn.sparse.pays`.
     """
 
     b_th: float

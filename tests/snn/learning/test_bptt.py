@@ -8,7 +8,7 @@ import torch
 
 from moosnn.errors import DivergedError
 from moosnn.snn.data import Split
-from moosnn.snn.genes import ARCHITECTURES, LOSSES, READOUTS, REGULARISERS
+from moosnn.snn.gene_names import ARCHITECTURES, LOSSES, READOUTS, REGULARISERS
 from moosnn.snn.learning.bptt import fit
 from moosnn.snn.learning.checkpoint import Checkpoint
 from moosnn.snn.learning.training import RECENT, Course, planned_updates

@@ -9,7 +9,14 @@ import torch
 
 from moosnn.errors import ConfigError
 from moosnn.snn.activity import Activity
-from moosnn.snn.learning.losses import activity_penalty, answer_loss
+from moosnn.snn.learning.losses import (
+    activity_penalty,
+    answer_loss,
+    regular,
+    spike_count,
+    spike_max,
+    spike_time,
+)
 from tests.snn.built import blueprint
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 1.0]])
@@ -52,6 +59,67 @@ def test_temporal_efficient_training_judges_every_step():
     ]
     found = answer_loss(activity(outputs=outputs), LABELS, "tet")
     assert found.item() == pytest.approx(sum(per_step) / 3, rel=1e-6)
+
+
+# T x N x classes: of sample 0 the classes spike 2, 0, 1 times in 4 steps
+SPIKES = torch.tensor(
+    [
+        [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]],
+        [[0.0, 0.0, 1.0], [1.0, 1.0, 1.0]],
+        [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]],
+        [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]],
+    ]
+)
+
+
+def test_spike_counts_by_hand():
+    targets = torch.tensor([[0.5, 0.25, 0.0], [0.0, 0.5, 0.25]])
+    spikes = SPIKES.clone().requires_grad_()
+    loss = spike_count(spikes, targets)
+    # counts less targets: 0 -1 1; 4 1 1. A quarter of each at each of 4 steps
+    assert loss.item() == pytest.approx((2 / 16 + 18 / 16) / 2 * 4 / 2)
+    loss.backward()
+    errors = torch.tensor([[0.0, -1.0, 1.0], [4.0, 1.0, 1.0]]) / 4
+    assert torch.allclose(spikes.grad, errors.expand(4, 2, 3) / 2)
+
+
+def test_the_cross_entropy_of_spike_counts_by_hand():
+    found = spike_max(SPIKES, LABELS)
+    expected = (nats([2, 0, 1], 0) + nats([4, 3, 2], 1)) / 2
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_spike_times_by_hand():
+    spikes = torch.zeros(30, 1, 1)
+    spikes[3] = 1.0  # none is wanted
+    tau = 2.0
+    felt = [k / tau * math.exp(1 - k / tau) for k in range(27)]
+    found = spike_time(spikes, torch.zeros(1, 1), tau)
+    assert found.item() == pytest.approx(sum(x * x for x in felt) / 2, rel=1e-5)
+
+
+def test_spikes_at_the_wanted_times_cost_nothing_and_others_do():
+    targets = torch.tensor([[0.5, 0.2]])
+    wanted = regular(targets, 20)
+    assert spike_time(wanted, targets, 3.0).item() == 0.0
+    assert spike_time(wanted.roll(1, 0), targets, 3.0).item() > 0.0
+    assert spike_count(wanted.roll(1, 0), targets).item() == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "steps"),
+    [
+        (0.0, "00000000"),
+        (1.0, "11111111"),
+        (0.5, "10101010"),
+        (0.25, "01000100"),
+        (0.05, "00000000"),  # 0.4 of a spike
+        (0.07, "00000001"),
+    ],
+)
+def test_wanted_spikes_are_evenly_spaced(rate, steps):
+    found = regular(torch.tensor([[rate]]), 8).flatten()
+    assert "".join(str(int(s)) for s in found) == steps
 
 
 def test_penalties_by_hand():

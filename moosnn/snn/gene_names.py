@@ -1,0 +1,165 @@
+"""Which genes there are: names, default values, and who reads them.
+
+Knows: all architectures and learning rules by name. Must not know: how values are
+checked, how a network is built or trained; torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from moosnn.errors import ConfigError, nearest
+from moosnn.snn.architectures import cell, cnn, conv, diehl_cook, mlp, sew
+from moosnn.snn.draft import Draft
+from moosnn.snn.layer import Neurons
+from moosnn.snn.rules import bptt, hybrid, slayer, ssgd, stdp
+from moosnn.snn.rules.base import NEURON_DEFAULTS, Rule
+from moosnn.snn.values import Values
+from moosnn.space import Value
+
+MAX_LAYERS = 8
+RULES: Mapping[str, type[Rule]] = MappingProxyType(
+    {
+        "bptt": bptt.Bptt,
+        "ssgd": ssgd.Ssgd,
+        "slayer": slayer.Slayer,
+        "stdp": stdp.Stdp,
+        "hybrid": hybrid.Hybrid,
+    }
+)
+_RULE_MODULES = MappingProxyType(
+    {"bptt": bptt, "ssgd": ssgd, "slayer": slayer, "stdp": stdp, "hybrid": hybrid}
+)
+ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
+    {
+        "mlp": mlp.Mlp,
+        "conv": conv.ConvNet,
+        "cnn": cnn.Cnn,
+        "cell": cell.Cells,
+        "sew": sew.SewNet,
+        "diehl_cook": diehl_cook.DiehlCook,
+    }
+)
+# What an architecture reads; all other genes are of every architecture.
+_READ_BY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "mlp": frozenset(mlp.DEFAULTS),
+        "conv": frozenset({"depth", *conv.DEFAULTS}),
+        "cnn": frozenset({"depth", *cnn.DEFAULTS}),
+        "cell": frozenset(cell.DEFAULTS),
+        "sew": frozenset({"depth", "channels", *sew.DEFAULTS}),
+        "diehl_cook": frozenset(diehl_cook.DEFAULTS),
+    }
+)
+CODINGS = ("direct", "rate", "latency", "population", "frames")
+READOUTS = ("mean", "sum", "max", "rate", "first_spike")
+SPIKING_READOUTS = ("rate", "first_spike")
+LOSSES = ("cross_entropy", "mse", "tet")
+REGULARISERS = ("spikes", "rate", "synops")
+
+# The one place of default values: a network that learns the digits in about a second.
+# A rule may have others (`defaults`).
+DEFAULTS: Mapping[str, Value] = MappingProxyType(
+    {
+        "architecture": "mlp",
+        **mlp.DEFAULTS,
+        **conv.DEFAULTS,
+        **cnn.DEFAULTS,
+        **cell.DEFAULTS,
+        **sew.DEFAULTS,
+        **diehl_cook.DEFAULTS,
+        **NEURON_DEFAULTS,
+        "training": "bptt",
+        **{k: v for rule in _RULE_MODULES.values() for k, v in rule.DEFAULTS.items()},
+        "dropout": 0.0,
+        "coding": "direct",
+        "population": 4,
+        "time_steps": 4,
+        "readout": "mean",
+        "tau_readout_steps": 1.0,
+        "loss": "cross_entropy",
+        "regulariser": "spikes",
+        "activity_penalty": 0.01,
+        "learning_rate": 5e-3,
+        "batch_size": 64,
+        "epochs": 10,
+    }
+)
+_LAYERED = {
+    *NEURON_DEFAULTS,
+    *(name for rule in _RULE_MODULES.values() for name in rule.LAYERED),
+    *(name for part in (mlp, conv, cnn, cell, sew) for name in part.LAYERED),
+}
+NAMES = frozenset(
+    {*DEFAULTS, *(f"{n}_{k}" for n in _LAYERED for k in range(1, MAX_LAYERS + 1))}
+)
+
+
+class Architecture(Protocol):
+    """A family of architectures with its genes read."""
+
+    @property
+    def layers(self) -> int:
+        """How many sets of neuron genes it takes."""
+        ...
+
+    @classmethod
+    def read(cls, values: Values) -> Architecture:
+        """Read its genes."""
+        ...
+
+    def draw(self, draft: Draft, neurons: tuple[Neurons, ...]) -> str:
+        """Add its nodes to a draft; the name of what is read out."""
+        ...
+
+
+def defaults(training: str) -> dict[str, Value]:
+    """The values of all genes under a learning rule, where nothing else is said.
+
+    Raises:
+        ConfigError: no rule has that name.
+    """
+    if training not in RULES:
+        raise ConfigError(f"training: got {training!r}.{nearest(str(training), RULES)}")
+    return {**DEFAULTS, **_RULE_MODULES[training].CHANGED, "training": training}
+
+
+def require_read(
+    names: Iterable[str], architectures: Sequence[str], trainings: Sequence[str]
+) -> None:
+    """Refuse genes that nothing reads of what is tried.
+
+    Args:
+        names: genes that are searched or fixed.
+        architectures: those that are tried.
+        trainings: the learning rules that are tried.
+
+    Raises:
+        ConfigError: with the architectures or the rules that have it.
+    """
+    for name in names:
+        gene = name if name in DEFAULTS else name.rpartition("_")[0]
+        families = [family for family, read in _READ_BY.items() if gene in read]
+        _require_one("architecture", name, architectures, families)
+        _require_one("training", name, trainings, _rules_reading(gene))
+
+
+def _rules_reading(gene: str) -> list[str]:
+    """The rules that have a gene; none = every rule has it."""
+    owners = [name for name, rule in _RULE_MODULES.items() if gene in rule.DEFAULTS]
+    if owners:
+        return owners
+    readers = [r for r, module in _RULE_MODULES.items() if gene not in module.UNREAD]
+    return readers if len(readers) < len(RULES) else []
+
+
+def _require_one(
+    kind: str, name: str, tried: Sequence[str], having: Sequence[str]
+) -> None:
+    if having and not set(tried) & set(having):
+        raise ConfigError(
+            f"{name}: {kind}={' or '.join(tried)} has no such gene; set "
+            f"task.fixed.{kind} to {' or '.join(having)}."
+        )
