@@ -9,8 +9,11 @@ import pytest
 
 from moosnn.__main__ import main
 from moosnn.compose import Job, compose, sweep_folder
+from moosnn.configs import choices
 from moosnn.errors import ConfigError
 from moosnn.runtime.journal import NAME, read
+from moosnn.snn.gene_names import RULES
+from tests.helpers import load_yaml
 from tests.test_main import run_moosnn
 
 SWEEP = ["-m", "+experiment=smoke", "executor=inline", "tracker=none"]
@@ -46,6 +49,26 @@ def test_one_study_lies_where_its_words_say() -> None:
     assert folders(smoke, "task.seconds=0.1") == ["runs/smoke-sobol-s0"]
     assert folders("task=analytic", "space=toy_snn") == ["runs/study-ehvi-s0"]
     assert folders(smoke, "study_dir=a/b") == ["a/b"]
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - {"bptt"}))
+def test_a_learning_rule_brings_its_space(rule: str) -> None:
+    (job,) = compose([f"training={rule}"], any_will_do, never)
+    assert str(job.folder) == f"runs/study-{rule}-ehvi-s0"
+    assert job.config["task"]["fixed"]["training"] == rule
+    assert job.config["space"] == load_yaml(f"space/{rule}")
+    (job,) = compose([f"training={rule}", "space=hpo"], any_will_do, never)
+    assert job.config["space"] == load_yaml("space/hpo")
+    (job,) = compose(["+experiment=nas", f"training={rule}"], any_will_do, never)
+    assert str(job.folder) == f"runs/nas-{rule}-ehvi-s0"
+    assert job.config["space"] == load_yaml("space/nas")
+
+
+def test_every_learning_rule_can_be_chosen() -> None:
+    assert set(choices("training")) == set(RULES)
+    (job,) = compose(["training=bptt"], any_will_do, never)
+    assert str(job.folder) == "runs/study-ehvi-s0"
+    assert job.config["task"]["fixed"] == {}
 
 
 def test_a_sweep_has_a_study_for_each_combination() -> None:

@@ -19,7 +19,7 @@ from moosnn.__main__ import main
 from moosnn.history import Kind
 from moosnn.runtime.journal import NAME, read
 from moosnn.snn.weights import DESCRIPTION
-from tests.snn.data.writers import write_dvs_gesture, write_mnist
+from tests.snn.data.writers import write_cifar, write_dvs_gesture, write_mnist
 
 BUDGET = 3
 
@@ -83,6 +83,22 @@ SEARCHES = {
             "data.downsample=8",
             "task.fixed.time_steps=5",
             "space.map_size.int=[21,100]",
+        ),
+    ),
+    "parsa_cifar10": Search(
+        write=write_cifar,
+        training="hybrid",
+        words=(
+            "optimizer.initial=2",
+            "task.fixed.filters_1=8",
+            "task.fixed.filters_2=8",
+            "task.fixed.filters_3=8",
+            "task.fixed.dense_width=16",
+            "task.fixed.ann_epochs=1",
+            "task.fixed.balance_steps=20",
+            "space.depth.int=[2,3]",
+            "space.time_steps.int=[4,6]",
+            "space.epochs.int=[1,2]",
         ),
     ),
 }

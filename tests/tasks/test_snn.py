@@ -423,7 +423,7 @@ def test_any_point_of_the_shipped_spaces_is_a_network(name, tmp_path):
         assert set(done.metrics) >= ALWAYS
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "conv", "cell", "sew"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv", "cnn", "cell", "sew"])
 def test_points_of_an_architectures_space_are_networks_or_rarely_refused(architecture):
     space: Space = load_space(f"nas_{architecture}")
     fixed = load_yaml(f"space/nas_{architecture}")["task"]["fixed"]
