@@ -51,7 +51,9 @@ with warnings.catch_warnings():
 TORCH_ERRORS = (LinAlgError, NanError, NotPSDError)
 
 _PRUNING_SAMPLES = 256
-_PRUNED_AT_ONCE = 16  # of them: bounds the memory, not the result
+# Bounds of the memory, not of the result: such samples, and points to score, at once.
+_PRUNED_AT_ONCE = 16
+_SCORED_AT_ONCE = 64
 
 
 def set_kernel(kernel: str) -> None:
@@ -153,7 +155,8 @@ class TorchScore:
     def values(self, points: Floats) -> Floats:
         """The score at ``b x e`` points, ``b``."""
         with torch.no_grad():
-            found: Floats = self._function(torch.as_tensor(points)[:, None]).numpy()
+            parts = torch.as_tensor(points)[:, None].split(_SCORED_AT_ONCE)
+            found: Floats = torch.cat([self._function(part) for part in parts]).numpy()
         return found
 
     def slopes(self, points: Floats) -> tuple[Floats, Floats]:
