@@ -23,6 +23,7 @@ import yaml
 
 from moosnn.compose import compose, sweep_folder
 from moosnn.errors import SpaceError
+from moosnn.snn import gene_names
 from moosnn.space import Space
 
 ROOT = Path(__file__).parents[1]
@@ -228,3 +229,39 @@ def test_the_pages_have_commands():
     assert len(ALL_COMMANDS) > 30
     shown = [shown for _, shown in ALL_COMMANDS.values() if shown]
     assert len(shown) > 8
+
+
+def _default_rows() -> list[tuple[str, str, str]]:
+    """Rule, gene and default of every row of a rule's table on its page."""
+    rows = []
+    page = (ROOT / "docs/learning.md").read_text(encoding="utf-8")
+    for section in page.split("\n## ")[1:]:
+        rule = section.partition("\n")[0].strip("`")
+        if rule not in gene_names.RULES:
+            continue
+        for genes, values in re.findall(r"^\| (`\w.*?) \| (.*?) \|", section, re.M):
+            names = re.findall(r"`(\w+)`", genes)
+            given = [value.strip("` ") for value in re.split(r", ", values)]
+            if "gene" in section and set(names) <= gene_names.NAMES:
+                rows += [(rule, *pair) for pair in zip(names, given, strict=True)]
+    return rows
+
+
+DEFAULT_ROWS = _default_rows()
+
+
+def test_the_page_of_learning_rules_has_all_their_genes() -> None:
+    for rule, module in gene_names.RULE_MODULES.items():
+        told = {gene for name, gene, _ in DEFAULT_ROWS if name == rule}
+        assert set(module.DEFAULTS) <= told, rule
+
+
+@pytest.mark.parametrize(("rule", "gene", "value"), DEFAULT_ROWS)
+def test_a_default_on_the_page_of_learning_rules_holds(
+    rule: str, gene: str, value: str
+) -> None:
+    default = gene_names.defaults(rule)[gene]
+    if isinstance(default, str):
+        assert value == default
+    else:
+        assert float(value.replace(",", "")) == pytest.approx(float(default))

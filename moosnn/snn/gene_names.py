@@ -29,7 +29,7 @@ RULES: Mapping[str, type[Rule]] = MappingProxyType(
         "hybrid": hybrid.Hybrid,
     }
 )
-_RULE_MODULES = MappingProxyType(
+RULE_MODULES = MappingProxyType(
     {"bptt": bptt, "ssgd": ssgd, "slayer": slayer, "stdp": stdp, "hybrid": hybrid}
 )
 ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
@@ -72,7 +72,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
         **diehl_cook.DEFAULTS,
         **NEURON_DEFAULTS,
         "training": "bptt",
-        **{k: v for rule in _RULE_MODULES.values() for k, v in rule.DEFAULTS.items()},
+        **{k: v for rule in RULE_MODULES.values() for k, v in rule.DEFAULTS.items()},
         "dropout": 0.0,
         "coding": "direct",
         "population": 4,
@@ -89,7 +89,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
 )
 _LAYERED = {
     *NEURON_DEFAULTS,
-    *(name for rule in _RULE_MODULES.values() for name in rule.LAYERED),
+    *(name for rule in RULE_MODULES.values() for name in rule.LAYERED),
     *(name for part in (mlp, conv, cnn, cell, sew) for name in part.LAYERED),
 }
 NAMES = frozenset(
@@ -123,7 +123,7 @@ def defaults(training: str) -> dict[str, Value]:
     """
     if training not in RULES:
         raise ConfigError(f"training: got {training!r}.{nearest(str(training), RULES)}")
-    return {**DEFAULTS, **_RULE_MODULES[training].CHANGED, "training": training}
+    return {**DEFAULTS, **RULE_MODULES[training].CHANGED, "training": training}
 
 
 def require_read(
@@ -148,10 +148,10 @@ def require_read(
 
 def _rules_reading(gene: str) -> list[str]:
     """The rules that have a gene; none = every rule has it."""
-    owners = [name for name, rule in _RULE_MODULES.items() if gene in rule.DEFAULTS]
+    owners = [name for name, rule in RULE_MODULES.items() if gene in rule.DEFAULTS]
     if owners:
         return owners
-    readers = [r for r, module in _RULE_MODULES.items() if gene not in module.UNREAD]
+    readers = [r for r, module in RULE_MODULES.items() if gene not in module.UNREAD]
     return readers if len(readers) < len(RULES) else []
 
 
