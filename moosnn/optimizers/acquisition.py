@@ -155,7 +155,7 @@ class TorchScore:
     def values(self, points: Floats) -> Floats:
         """The score at ``b x e`` points, ``b``."""
         with torch.no_grad():
-            parts = torch.as_tensor(points)[:, None].split(_SCORED_AT_ONCE)
+            parts = torch.split(torch.as_tensor(points)[:, None], _SCORED_AT_ONCE)
             found: Floats = torch.cat([self._function(part) for part in parts]).numpy()
         return found
 

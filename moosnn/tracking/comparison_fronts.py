@@ -20,7 +20,7 @@ from moosnn.tracking.comparison_plots import (
     add_legend,
     styles,
 )
-from moosnn.tracking.plots import axis_label
+from moosnn.tracking.front_plot import axis_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,6 +18,7 @@ from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Objective, Problem
 from moosnn.tracking.edge import beyond_word, edge_constraints, fell_beyond
+from moosnn.tracking.kinds import telling
 from moosnn.tracking.summary import (
     Member,
     members,
@@ -156,6 +157,9 @@ def _table(
         padding=(0, columns.padding, 0, 0),
     )
     table.add_column("trial", justify="right", no_wrap=True)
+    kind = telling(problem.space)
+    if kind is not None:
+        table.add_column(kind, no_wrap=True)
     for objective in problem.objectives:
         name = objective.metric.replace("_", " ")
         values = [_mean(row, objective, columns, signs) for row in rows]
@@ -168,6 +172,8 @@ def _table(
             table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [str(row.trial.number)]
+        if kind is not None:
+            cells.append(str(row.trial.proposal.params[kind]))
         for objective in problem.objectives:
             cells.append(_mean(row, objective, columns, signs))
             if columns.tests:

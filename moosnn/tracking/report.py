@@ -44,7 +44,7 @@ def write_study(folder: Path, history: History, groups: Sequence[Group]) -> list
     """
     from moosnn.tracking.comparison_fronts import fronts_comparison
     from moosnn.tracking.comparison_plots import hypervolume_comparison
-    from moosnn.tracking.plots import front_figure
+    from moosnn.tracking.front_plot import front_figure
 
     problem = groups[0].studies[0].problem
     two = len(problem.objectives) == 2

@@ -110,7 +110,8 @@ class Results:
         temporary.replace(path)
 
     def _draw(self, history: History) -> None:
-        from moosnn.tracking.plots import front_figure, hypervolume_figure, save
+        from moosnn.tracking.front_plot import front_figure
+        from moosnn.tracking.plots import hypervolume_figure, save
 
         if len(self._problem.objectives) > 1:
             figure = front_figure(self._problem, history)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from moosnn.tracking.edge import Survey, is_beyond
 from moosnn.tracking.edge_plot import edge_figure
-from moosnn.tracking.plots import front_figure
+from moosnn.tracking.front_plot import front_figure
 from tests.tracking.edges import margin, retrained, true_survey
 
 FELL = "fell silent when trained again"

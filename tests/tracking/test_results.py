@@ -10,7 +10,8 @@ import pytest
 
 from moosnn.history import History, HistoryBuilder, Kind
 from moosnn.problem import Constraint, Objective
-from moosnn.tracking.plots import front_figure, hypervolume_figure, save
+from moosnn.tracking.front_plot import front_figure
+from moosnn.tracking.plots import hypervolume_figure, save
 from moosnn.tracking.results import KEEP_ENDED, Results
 from tests.helpers import Story, toy_problem
 from tests.tracking.repeats import ACCURACY_SEM, SPIKES_SEM, lucky, repeat
