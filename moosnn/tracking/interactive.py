@@ -1,8 +1,8 @@
 """The front as an interactive figure.
 
-Knows plotly; must not know where a figure is shown. It shows what `front_plot.front_figure`
-shows, in the colours of Okabe and Ito, and every trial tells its numbers on hover. What
-matters is told apart by shape as well.
+Knows plotly; must not know where a figure is shown. It shows what
+`front_plot.front_figure` shows, in the colours of Okabe and Ito, and every trial tells
+its numbers on hover. What matters is told apart by shape as well.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _BEYOND_LEAST = 0.1  # of the axis beyond the edge, in the constraint's unit
 def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN401
     """The front in its first two objectives, and what lies beyond the edge.
 
-    The panels are those of `front_plot.front_figure`: on the right the observed trials, on
-    the left, behind the edge, those that a constraint voided. A third objective is the
+    The panels are those of `front_plot.front_figure`: on the right the observed trials,
+    on the left, behind the edge, those that a constraint voided. A third objective is the
     colour of the observed ones, on a log scale its decimal logarithm. A member that was
     measured several times has a standard error to each side of its means.
 
