@@ -24,7 +24,7 @@ from torch.nn.grad import conv2d_input
 from moosnn.snn.blueprint import INPUT, Blueprint, Conv, Delay, Linear, Node, Pool
 from moosnn.snn.connections import Convolution
 from moosnn.snn.cost import Hardware
-from moosnn.snn.fixed import Heaviside, fixed_synapses
+from moosnn.snn.fixed import Heaviside, Lateral, OneToOne, fixed_synapses
 from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
 
@@ -149,9 +149,9 @@ def fan_out(network: SpikingNetwork) -> Mapping[str, Tensor]:
         maps[node.name] = entries.flatten().round().double()
     some = next(network.parameters())
     for node in network.blueprint.nodes:
-        if synapses := _fixed(node):
+        if isinstance(node.op, OneToOne | Lateral):
             entry = some.new_ones(math.prod(node.shape)).double()
-            maps[node.name] = entry * (synapses / len(entry))
+            maps[node.name] = entry * (_fixed(node) / len(entry))
     return maps
 
 

@@ -280,6 +280,14 @@ class Watch(Protocol):
         """
         ...
 
+    def agrees(self, seen: Seen) -> bool:
+        """Whether what a network did is silence, beyond the edge.
+
+        Args:
+            seen: of a batch, as it is measured: nothing dropped out.
+        """
+        ...
+
     def heard(self) -> list[BatchSilence]:
         """What it kept of all updates."""
         ...

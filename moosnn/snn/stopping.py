@@ -28,6 +28,7 @@ from moosnn.snn.silence import (
     Watch,
     allowed_silent,
     batch_silence,
+    silence_of,
 )
 
 RULES = ("drive", "sequential", "firmin", "none")
@@ -152,16 +153,21 @@ class Never:
 class _Listener:
     """Hears a network and tells a rule."""
 
-    def __init__(self, rule: Rule, alpha: int, *, peaks: bool) -> None:
+    def __init__(self, rule: Rule, edge: Edge, *, peaks: bool) -> None:
         self._rule = rule
-        self._alpha = alpha
+        self._edge = edge
         self._peaks = peaks
         self._heard: list[BatchSilence] = []
 
     def update(self, seen: Seen) -> bool:
         """See `Watch`."""
-        self._heard.append(batch_silence(seen, self._alpha, peaks=self._peaks))
+        self._heard.append(batch_silence(seen, self._edge.alpha, peaks=self._peaks))
         return self._rule.update(self._heard[-1])
+
+    def agrees(self, seen: Seen) -> bool:
+        """See `Watch`."""
+        near = seen.stage_nearness(self._edge.alpha)
+        return silence_of(seen.stage_counts(), near, self._edge).margin > 0
 
     def heard(self) -> list[BatchSilence]:
         """See `Watch`."""
@@ -213,4 +219,4 @@ def watch_named(
             made = Never()
         case _:
             raise ConfigError(f"stop: got {rule!r}.{nearest(rule, RULES)}")
-    return _Listener(made, edge.alpha, peaks=rule == "drive")
+    return _Listener(made, edge, peaks=rule == "drive")

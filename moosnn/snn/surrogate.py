@@ -19,7 +19,7 @@ stdb          exp(-k dt) / theta                           Rathi et al. 2020
 The slope narrows each of the first seven. (spikingjelly's ``SuperSpike(alpha)`` is
 ``alpha / (1 + |x|)^2``: its ``alpha`` scales the height, and the two agree at 1.) Of
 *stdb*, spike-time dependent backpropagation, ``dt`` is the number of steps since the
-neuron's last spike, and the result 0 before its first.
+neuron's last spike; before its first, as if that had been 1000 steps before the start.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from torch import Tensor
 from moosnn.errors import ConfigError, nearest
 from moosnn.snn.layer import Neurons
 
-_NEVER = -(1 << 30)  # the step of a spike that has not been
+_NEVER = -1000  # the step of a spike that has not been (published program)
 
 
 def surrogate_derivative(

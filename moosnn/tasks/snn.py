@@ -8,6 +8,7 @@ A training that is interrupted goes on from the checkpoint of the attempt before
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from moosnn.conditions import is_number
-from moosnn.errors import ArchitectureError, ConfigError, nearest
+from moosnn.errors import ArchitectureError, ConfigError, DivergedError, nearest
 from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.data import Dataset, DataSource, Description
 from moosnn.snn.data.digits import Digits
@@ -271,7 +272,7 @@ class SnnTask:
         weights = generator(proposal.seed, _WEIGHTS)
         network = SpikingNetwork(genes, shape, classes, weights).to(train.device)
         planned = planned_updates(len(train), genes.batch_size, genes.epochs)
-        checkpoint = self._checkpoint(context)
+        checkpoint = self._checkpoint(proposal, context)
         course = Course(
             generator=generator(proposal.seed, _TRAINING),
             watch=self._watch(planned=planned, samples=len(train)),
@@ -279,20 +280,30 @@ class SnnTask:
             checkpoint=checkpoint,
         )
         with spending(train.device) as spent:
-            result = FITS[genes.training](network, train, course)
+            try:
+                result = FITS[genes.training](network, train, course)
+            except (ArithmeticError, RuntimeError) as error:
+                if not _left_the_numbers(error):
+                    raise
+                checkpoint.remove()
+                raise DivergedError(f"a number too large: {error}") from error
+            except DivergedError:
+                checkpoint.remove()
+                raise
         spent.seconds += checkpoint.earlier_s
         checkpoint.remove()
         return network, result, spent
 
-    def _checkpoint(self, context: Context) -> Checkpoint:
-        """The checkpoint of this attempt, and the newest one of those before."""
+    def _checkpoint(self, proposal: Proposal, context: Context) -> Checkpoint:
+        """The checkpoint of this training, of this attempt or of those before."""
         from moosnn.snn.learning.checkpoint import NAME, Checkpoint
 
         attempts = context.workdir.parent
-        earlier = (attempts / str(k) / NAME for k in range(context.attempt - 1, 0, -1))
         return Checkpoint(
             context.workdir / NAME,
-            next((path for path in earlier if path.is_file()), None),
+            [attempts / str(k) / NAME for k in range(context.attempt - 1, 0, -1)],
+            # Retrainings with other seeds are attempts of the same trial.
+            owner=json.dumps([proposal.seed, dict(proposal.params)], sort_keys=True),
             every_s=self._checkpoint_s,
             preempted=context.preempted,
         )
@@ -323,6 +334,11 @@ class SnnTask:
                 **facts,
             },
         )
+
+
+def _left_the_numbers(error: Exception) -> bool:
+    """Whether it says that a number is too large for a float; torch has no own type."""
+    return isinstance(error, ArithmeticError) or "without overflow" in str(error)
 
 
 def _require_at_least(name: str, value: object, low: int) -> None:

@@ -164,13 +164,19 @@ def test_linear_by_hand(x, expected):
 
 
 def test_stdb_by_hand():
-    """Spikes at steps 1 and 3: nothing before the first, then dt = 1, 2, 1."""
+    """Spikes at steps 1 and 3, and as if one had been at step -1000."""
     spikes = torch.tensor([0, 1, 0, 1, 0], dtype=torch.float64).reshape(5, 1)
     genes = lif(surrogate="stdb", slope=0.3, threshold=2.0, height=4.0)
     found = surrogate_derivative(torch.zeros_like(spikes), genes, spikes)
-    dt = [None, None, 1, 2, 1]
-    expected = [0.0 if d is None else 4.0 / 2.0 * math.exp(-0.3 * d) for d in dt]
+    dt = [1000, 1001, 1, 2, 1]
+    expected = [4.0 / 2.0 * math.exp(-0.3 * d) for d in dt]
     assert found.flatten().tolist() == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_slow_stdb_has_a_gradient_before_the_first_spike():
+    genes = lif(surrogate="stdb", slope=0.001)
+    found = surrogate_derivative(torch.zeros(1, 1), genes, torch.zeros(1, 1))
+    assert found.item() == pytest.approx(math.exp(-1.0))
 
 
 def test_stdb_knows_neurons_apart():

@@ -182,6 +182,18 @@ def test_a_pruned_network_returns_what_it_has(tmp_path):
     assert set(done.metrics) >= ALWAYS | WORKING
 
 
+def test_what_drops_out_does_not_count_as_silent(tmp_path):
+    """Nine of ten neurons are not heard; with all of them the network is not silent."""
+    params = {"dropout": 0.9, "threshold": 0.3, "width": 32, "epochs": 3}
+    done = SnnTask(stop="firmin").evaluate(proposal(params), Context(tmp_path))
+    assert done.stopped is None
+    assert done.metrics["silence_margin"] <= 0
+    params["threshold"] = 1e4
+    silent = SnnTask(stop="firmin").evaluate(proposal(params), Context(tmp_path))
+    assert silent.stopped == "silent"
+    assert silent.metrics["silence_margin"] > 0
+
+
 @pytest.mark.parametrize("lost", [0, 1])
 def test_an_attempt_goes_on_from_the_newest_checkpoint_before_it(tmp_path, lost):
     """A lost attempt, which left nothing, may lie between."""
@@ -205,6 +217,27 @@ def test_an_attempt_goes_on_from_the_newest_checkpoint_before_it(tmp_path, lost)
     for name, tensor in weights.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor)
     assert not (folders[last] / NAME).exists()
+
+
+def test_a_retraining_with_another_seed_begins_anew(tmp_path):
+    """It is an attempt of the same trial, while another one may still run."""
+    folders = [tmp_path / str(number) for number in range(3)]
+    for folder in folders:
+        folder.mkdir()
+    task = SnnTask()
+    with pytest.raises(ReleasedError):
+        task.evaluate(proposal(QUICK), Context(folders[1], preempt_at=1))
+    again = task.confirm(proposal(QUICK, seed=1), Context(folders[2], attempt=2))
+    alone = task.confirm(proposal(QUICK, seed=1), Context(folders[0]))
+    assert timeless(again.metrics) == timeless(alone.metrics)
+    assert (folders[1] / NAME).is_file()  # it is not this training's to remove
+
+
+@pytest.mark.parametrize("huge", [{"learning_rate": 1e38}, {"threshold": 1e300}])
+def test_numbers_too_large_for_floats_are_a_divergence(tmp_path, huge):
+    with pytest.raises(DivergedError):
+        SnnTask(checkpoint_s=0).evaluate(proposal({**QUICK, **huge}), Context(tmp_path))
+    assert not (tmp_path / NAME).exists()
 
 
 def test_a_checkpoint_is_removed_when_the_training_has_ended(tmp_path):

@@ -154,7 +154,8 @@ def descend(
         for chosen in shuffled(len(samples), genes.batch_size, generator):
             seen = _update(state, samples, chosen, loss, tally)
             state.fit = state.fit.after(chosen)
-            if state.fit.updates < state.fit.planned and watch.update(seen):
+            last = state.fit.updates == state.fit.planned
+            if not last and watch.update(seen) and _is_silent(state, samples):
                 require_finite(network, state.epoch)
                 return replace(state.fit, stopped="silent")
         require_finite(network, state.epoch)
@@ -162,6 +163,40 @@ def descend(
         if course.on_epoch(state.epoch, tally.metrics()) and state.epoch < genes.epochs:
             return replace(state.fit, stopped="pruned")
     return state.fit
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """What several batches made a network do; a `moosnn.snn.silence.Seen`."""
+
+    batches: list[Activity]
+
+    def stage_counts(self) -> Tensor:
+        """``n x stages``."""
+        return torch.cat([batch.stage_counts() for batch in self.batches])
+
+    def stage_nearness(self, alpha: int) -> Tensor:
+        """``n x stages``."""
+        return torch.cat([batch.stage_nearness(alpha) for batch in self.batches])
+
+
+def _is_silent(state: _State, samples: Samples) -> bool:
+    """Whether a network that was called silent is so where nothing drops out.
+
+    It will be judged by the same samples.
+    """
+    network, genes = state.network, state.network.genes
+    if not genes.dropout:
+        return True
+    twin = torch.Generator().manual_seed(state.fit.updates)  # the training's stays
+    network.eval()
+    with torch.no_grad():
+        batches = [
+            network.observe(encode(samples.batch(chosen)[0], genes, twin))
+            for chosen in torch.split(state.fit.recent, genes.batch_size)
+        ]
+    network.train()
+    return state.watch.agrees(_Together(batches))
 
 
 def _update(

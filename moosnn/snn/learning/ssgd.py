@@ -1,11 +1,12 @@
 """Sparse spiking gradient descent (Perez-Nieves & Goodman, NeurIPS 2021).
 
-Knows: that only active neurons have a gradient, and that a layer without any cannot
+Knows: that only active neurons have a gradient, and that a stage without any cannot
 learn. Must not know: how the gradient is computed (`moosnn.snn.sparse`), files, search.
 
-A layer that has no active neuron for a whole epoch has no gradient, and neither has any
-layer before it. Nothing brings it back, and it would look like a very fast training;
-so the training has diverged.
+A stage (layers that every path crosses) without an active neuron for a whole epoch has
+no gradient, and neither has anything before it. Nothing brings it back, and it would
+look like a very fast training; so the training has diverged. A single layer beside a
+skip connection may be as still as it likes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def fit(network: SpikingNetwork, samples: Samples, course: Course) -> Fit:
     of steps, samples and neurons of the epoch that had a gradient.
 
     Raises:
-        DivergedError: also when a layer had none in a whole epoch.
+        DivergedError: also when a stage had none in a whole epoch.
     """
     shares = _Shares(network)
 
@@ -82,14 +83,14 @@ class _Shares:
         """Refuse to go on where nothing can be learned.
 
         Raises:
-            DivergedError: with the layer, the epoch and what to do.
+            DivergedError: with the stage, the epoch and what to do.
         """
-        for name, total in self.sums.items():
-            if total == 0.0:
+        for stage in self.network.blueprint.stages:
+            if all(self.sums[name] == 0.0 for name in stage):
                 rule = self.network.genes.rule
                 assert isinstance(rule, Ssgd)
                 raise DivergedError(
-                    f"{name}: no neuron was active in epoch {epoch} "
+                    f"{' and '.join(stage)}: no neuron was active in epoch {epoch} "
                     f"(b_th={rule.b_th:g}), so nothing up to it can learn; widen b_th, "
                     "or lower the threshold or the learning_rate."
                 )

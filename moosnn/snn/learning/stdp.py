@@ -184,6 +184,7 @@ def _epoch(state: _State, samples: Samples, tally: Tally) -> bool:
     for chosen in shuffled(len(samples), size, course.generator):
         inputs, labels = samples.batch(chosen)
         seen = _show(network, encode(inputs, network.genes, course.generator))
+        _require_range(seen, state.epoch)
         tally.add(seen, labels, float(F.cross_entropy(seen.logits, labels)))
         responses.add(seen.spikes[0], labels)
         if state.epoch == 1 and tally.samples >= renewed:
@@ -220,6 +221,15 @@ def _label(
         seen = network.observe(encode(inputs, network.genes, generator))
         responses.add(seen.spikes[0], labels)
     decoder.assign(responses)
+
+
+def _require_range(seen: Activity, epoch: int) -> None:
+    """A membrane that is no number never spikes, and would pass for a quiet one."""
+    if not all(membrane.isfinite().all() for membrane in seen.membranes):
+        raise DivergedError(
+            f"a membrane is not finite in epoch {epoch}; lower strength_exc, "
+            "strength_inh or norm."
+        )
 
 
 def _require_finite(network: SpikingNetwork, epoch: int) -> None:

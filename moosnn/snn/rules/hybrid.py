@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Self
 
 from moosnn.errors import ArchitectureError
+from moosnn.snn.architectures.cnn import Cnn
 from moosnn.snn.architectures.mlp import Mlp
 from moosnn.snn.layer import Neurons
 from moosnn.snn.rules.base import neurons_of
@@ -46,6 +47,7 @@ CHANGED: Mapping[str, Value] = MappingProxyType(
         "neuron": "if",
         "reset": "soft",
         "coding": "rate",
+        "pool_kind": "average",
         "time_steps": 8,
         "dropout": 0.2,
         "activity_penalty": 0.1,
@@ -73,6 +75,7 @@ class Hybrid:
         optimizer: of the fine-tuning, ``"adam"`` or ``"sgd"``.
         weight_decay: of both trainings, >= 0.
         loops: whether layers of an mlp would hear themselves.
+        maxima: whether a cnn would pool by the maximum.
     """
 
     ann_epochs: int
@@ -84,7 +87,9 @@ class Hybrid:
     beta: float
     optimizer: str
     weight_decay: float
-    loops: bool = field(compare=False)  # of other architectures without meaning
+    # The two below have no meaning of other architectures.
+    loops: bool = field(compare=False)
+    maxima: bool = field(compare=False)
 
     @classmethod
     def read(cls, values: Values) -> Self:
@@ -99,6 +104,8 @@ class Hybrid:
                 f"training=hybrid: expected coding={', '.join(AVERAGED[:-1])} or "
                 f"{AVERAGED[-1]}, got {TIMED}: an artificial network has no times."
             )
+        network = Cnn.read(values)
+        pools = zip(network.pool_kinds, network.pool_sizes, strict=True)
         return cls(
             ann_epochs=values.integer("ann_epochs", 1),
             ann_learning_rate=values.real("ann_learning_rate", 0.0),
@@ -110,6 +117,7 @@ class Hybrid:
             optimizer=values.option("hybrid_optimizer", OPTIMIZERS),
             weight_decay=values.real("weight_decay", 0.0, strict=False),
             loops=any(Mlp.read(values).recurrent),
+            maxima=any(kind == "max" and size > 1 for kind, size in pools),
         )
 
     def neurons(self, values: Values, layer: int) -> Neurons:
@@ -131,6 +139,11 @@ class Hybrid:
             )
         if architecture == "mlp" and self.loops:
             return "converts networks without loops, expected recurrent=false, got true"
+        if architecture == "cnn" and self.maxima:
+            return (
+                "converts averages and no maxima, which of spikes are another thing, "
+                "expected pool_kind=average, got max"
+            )
         if readout in SPIKING_READOUTS:
             return (
                 "converts an output that does not spike, expected readout=mean, sum or "

@@ -48,7 +48,7 @@ def written(path: Path, saved: Saved) -> None:
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / NAME
     written(path, state())
-    assert_equal(Checkpoint(read=path).saved(), state())
+    assert_equal(Checkpoint(earlier=[path]).saved(), state())
     assert os.listdir(tmp_path) == [NAME]
 
 
@@ -56,15 +56,15 @@ def test_the_last_state_counts(tmp_path: Path) -> None:
     one = Checkpoint(tmp_path / NAME, every_s=0)
     for value in (1.0, 2.0):
         one.offer(lambda value=value: state(value))  # type: ignore[misc]  # mypy has no type for a default of a lambda
-    assert_equal(Checkpoint(read=tmp_path / NAME).saved(), state(2.0))
+    assert_equal(Checkpoint(earlier=[tmp_path / NAME]).saved(), state(2.0))
 
 
 @pytest.mark.parametrize("read", [None, Path("absent"), Path()])
 def test_without_an_earlier_attempt_there_is_nothing(
     read: Path | None, tmp_path: Path
 ) -> None:
-    path = None if read is None else tmp_path / read
-    assert Checkpoint(read=path).saved() is None
+    paths = () if read is None else (tmp_path / read,)
+    assert Checkpoint(earlier=paths).saved() is None
 
 
 def test_a_checkpoint_without_a_file_keeps_nothing(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_any_file_that_is_cut_off_means_to_begin_anew(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        assert Checkpoint(read=path).saved() is None
+        assert Checkpoint(earlier=[path]).saved() is None
 
 
 @pytest.mark.parametrize("metadata", [None, {"else": "{}"}, {"facts": "{"}])
@@ -89,7 +89,7 @@ def test_a_file_of_something_else_means_to_begin_anew(
 ) -> None:
     path = tmp_path / NAME
     checkpoint.save_file({"w": torch.ones(2)}, path, metadata=metadata)
-    assert Checkpoint(read=path).saved() is None
+    assert Checkpoint(earlier=[path]).saved() is None
 
 
 @pytest.mark.parametrize("error", [FULL, SafetensorError("No space left on device")])
@@ -108,7 +108,7 @@ def test_a_full_disk_costs_the_new_checkpoint_and_not_the_old_one(
     monkeypatch.setattr(f"moosnn.snn.learning.checkpoint.{where}", fails)
     one = Checkpoint(path, every_s=0)
     one.offer(lambda: state(2.0))
-    assert_equal(Checkpoint(read=path).saved(), state())
+    assert_equal(Checkpoint(earlier=[path]).saved(), state())
     assert os.listdir(tmp_path) == [NAME]
 
 
@@ -140,7 +140,7 @@ def test_one_that_makes_room_writes_whatever_the_time(tmp_path: Path) -> None:
     one.offer(unasked)
     with pytest.raises(ReleasedError):
         one.offer(state)
-    assert_equal(Checkpoint(read=tmp_path / NAME).saved(), state())
+    assert_equal(Checkpoint(earlier=[tmp_path / NAME]).saved(), state())
 
 
 def test_one_that_keeps_nothing_makes_room_as_well() -> None:
@@ -153,11 +153,36 @@ def test_when_a_training_has_ended_nothing_is_left_of_it(tmp_path: Path) -> None
     for path in (mine, earlier):
         path.parent.mkdir()
         written(path, state())
-    one = Checkpoint(mine, earlier)
+    one = Checkpoint(mine, [earlier])
     one.remove()
     one.remove()
     assert not mine.exists()
     assert not earlier.exists()
+
+
+def test_a_checkpoint_of_another_training_is_neither_read_nor_removed(
+    tmp_path: Path,
+) -> None:
+    """Retrainings with other seeds are attempts of the same trial."""
+    paths = [tmp_path / str(k) / NAME for k in (1, 2, 3)]
+    for path, owner, value in zip(paths, ("a", "b", "a"), (1.0, 2.0, 3.0), strict=True):
+        path.parent.mkdir()
+        one = Checkpoint(path, owner=owner, every_s=0)
+        one.offer(lambda value=value: state(value))  # type: ignore[misc]  # mypy has no type for a default of a lambda
+    third = Checkpoint(earlier=paths[1::-1], owner="a")
+    assert_equal(third.saved(), state(1.0))
+    assert Checkpoint(earlier=paths, owner="c").saved() is None
+    third.remove()
+    assert [path.is_file() for path in paths] == [False, True, True]
+
+
+def test_where_the_newest_is_damaged_the_one_before_counts(tmp_path: Path) -> None:
+    paths = [tmp_path / str(k) / NAME for k in (2, 1)]
+    for path, value in zip(paths, (2.0, 1.0), strict=True):
+        path.parent.mkdir()
+        written(path, state(value))
+    paths[0].write_bytes(paths[0].read_bytes()[:100])
+    assert_equal(Checkpoint(earlier=paths).saved(), state(1.0))
 
 
 def test_the_seconds_of_all_attempts_add_up(tmp_path: Path) -> None:
@@ -167,12 +192,12 @@ def test_the_seconds_of_all_attempts_add_up(tmp_path: Path) -> None:
     first = Checkpoint(paths[0], every_s=0.0)
     time.sleep(0.05)
     first.offer(state)
-    second = Checkpoint(paths[1], paths[0], every_s=0.0)
+    second = Checkpoint(paths[1], paths[:1], every_s=0.0)
     assert second.earlier_s == 0.0
     second.saved()
     assert 0.05 <= second.earlier_s < 5.0
     time.sleep(0.05)
     second.offer(state)
-    third = Checkpoint(read=paths[1])
+    third = Checkpoint(earlier=[paths[1]])
     third.saved()
     assert second.earlier_s + 0.05 <= third.earlier_s < 5.0

@@ -72,6 +72,9 @@ class StopsAt:
         self._heard.append(one)
         return len(self._heard) == self._update
 
+    def agrees(self, seen: Seen) -> bool:
+        return True
+
     def heard(self) -> list[BatchSilence]:
         return list(self._heard)
 
@@ -112,7 +115,7 @@ def interrupted(
         (folder / str(number)).mkdir()
         checkpoint = Checkpoint(
             folder / str(number) / NAME,
-            folder / str(number - 1) / NAME,
+            [folder / str(number - 1) / NAME],
             every_s=1e9,
             preempted=told.preempted,
         )
@@ -220,7 +223,7 @@ def test_an_attempt_that_was_not_asked_to_go_goes_on_from_its_last_checkpoint(
     path = tmp_path / NAME
     with pytest.raises(Killed):
         attempt(never(), first, Checkpoint(path, every_s=0))
-    net, found = attempt(never(), second, Checkpoint(read=path))
+    net, found = attempt(never(), second, Checkpoint(earlier=[path]))
     whole, expected = attempt(never(), whole_told, Checkpoint())
     assert [epoch for epoch, _ in second.heard] == [3, 4]
     assert first.heard[:2] + second.heard == whole_told.heard

@@ -272,7 +272,7 @@ def test_stdb_by_hand():
     neurons = layer(hybrid_surrogate="stdb", stdb_beta=0.1)
     spikes, found = gradient(neurons, CURRENT, WANTED)
     assert spikes == [0.0, 1.0, 0.0, 1.0, 0.0]
-    # alpha exp(-beta dt) / theta, dt since the last spike before the step: none, none,
+    # alpha exp(-beta dt) / theta, dt since the last spike before the step: 1000, 1001,
     # 1, 2, 1; IF neurons keep their membrane, so that gradients add up from the end.
     near, far = (0.25 * math.exp(-0.1 * dt) for dt in (1, 2))
     own = [0.0, 0.0, 3.0 * near, 4.0 * far, 5.0 * near]
@@ -403,7 +403,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
         samples(),
         course(
             on_epoch=lambda epoch, metrics: epochs.append(epoch) or False,
-            checkpoint=Checkpoint(read=path),
+            checkpoint=Checkpoint(earlier=[path]),
             seed=9,
         ),
     )
@@ -437,6 +437,10 @@ def test_a_layer_without_drive_cannot_be_converted(bias):
         ({"architecture": "conv"}, "batch norms, expected architecture=mlp or cnn"),
         ({"architecture": "cell"}, "batch norms, expected architecture=mlp or cnn"),
         ({"recurrent_2": True}, "without loops, expected recurrent=false, got true"),
+        (
+            {"architecture": "cnn", "pool_kind_2": "max"},
+            "averages and no maxima, .*, expected pool_kind=average, got max",
+        ),
         ({"readout": "rate"}, "an output that does not spike, expected readout=mean"),
         ({"coding": "latency"}, "expected coding=rate, direct, population or frames"),
     ],
@@ -446,6 +450,11 @@ def test_what_cannot_be_converted_is_refused_in_one_line(changes, message):
         genes(**changes)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("training=hybrid: ")
+
+
+def test_a_cnn_pools_by_averages_unless_told_otherwise():
+    assert set(genes(architecture="cnn").architecture.pool_kinds) == {"average"}
+    assert genes(architecture="cnn", pool_kind="max", pool_size=1).rule.maxima is False
 
 
 def test_loops_of_layers_that_are_not_there_do_not_matter():

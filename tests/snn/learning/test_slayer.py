@@ -173,7 +173,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path):
         (tmp_path / str(number)).mkdir()
         checkpoint = Checkpoint(
             tmp_path / str(number) / NAME,
-            tmp_path / str(number - 1) / NAME,
+            [tmp_path / str(number - 1) / NAME],
             every_s=1e9,
             preempted=told.preempted,
         )

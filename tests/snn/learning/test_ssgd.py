@@ -125,13 +125,20 @@ def test_a_training_goes_on_bit_for_bit(backend, tmp_path):
     heard, net = [], network(**changes)
     second = course(
         lambda epoch, m: heard.append((epoch, m)),
-        checkpoint=Checkpoint(read=tmp_path / NAME),
+        checkpoint=Checkpoint(earlier=[tmp_path / NAME]),
     )
     result = ssgd.fit(net, samples(), second)
     assert heard == told[3:]
     assert result.updates == expected.updates
     for one, other in zip(net.parameters(), whole.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_layer_without_active_neurons_beside_a_skip_connection_is_none():
+    """What it would have learned goes past it."""
+    net, result, _ = train(depth=3, skip_3=True, threshold_2=50.0)
+    assert ("neurons_2",) not in net.blueprint.stages
+    assert result.updates == result.planned
 
 
 def test_a_layer_without_active_neurons_is_a_failure_and_says_which():

@@ -200,7 +200,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(decoder, tmp_path):
     with pytest.raises(ReleasedError):
         train(network(decoder=decoder), checkpoint=first)
     again, resumed = network(decoder=decoder), Watching()
-    result, rest = train(again, resumed, checkpoint=Checkpoint(read=path))
+    result, rest = train(again, resumed, checkpoint=Checkpoint(earlier=[path]))
     assert rest == told[2:]
     assert result.updates == 24
     assert resumed.batches == watch.batches
@@ -255,10 +255,13 @@ def test_batches_of_one_learn_too():
     assert accuracy(net) > 0.8
 
 
-def test_an_input_that_is_no_number_diverges():
-    data = samples()
-    data.held[:, :, 0, 0] = float("nan")
+def test_weights_that_are_no_numbers_diverge():
     net = network(coding="frames", time_steps=1)
     net.parts["linear_1"].weight.data.fill_(float("nan"))
-    with pytest.raises(DivergedError, match=r"linear_1\.weight is not finite"):
+    with pytest.raises(DivergedError, match="a membrane is not finite in epoch 1"):
         train(net)
+
+
+def test_an_inhibition_without_bounds_diverges_and_does_not_vanish():
+    with pytest.raises(DivergedError, match="lower strength_exc"):
+        train(network(strength_exc=1e300, **LIVELY))
