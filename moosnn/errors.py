@@ -91,6 +91,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return hint or f" Known: {', '.join(names[:_LIST_UP_TO])}, …"
 
 
+def one_of(names: Iterable[object]) -> str:
+    """Words a choice: ``a``, ``a or b``, ``a, b or c``."""
+    *some, last = (str(name) for name in names)
+    return f"{', '.join(some)} or {last}" if some else last
+
+
 def number_hint(value: object) -> str:
     """Words how to write a number that arrived as text.
 

@@ -6,16 +6,15 @@ Nothing is written.
 
 from __future__ import annotations
 
-import itertools
 import math
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from moosnn.configs import choices
-from moosnn.errors import ConfigError, nearest
+from moosnn.errors import ConfigError, nearest, one_of
+from moosnn.narrowing import Narrowed, narrow, parameters_from_config
 from moosnn.optimizers.base import Optimizer
 from moosnn.origins import OPTIONS, optimizer_of, study_identity
 from moosnn.problem import Problem
@@ -23,7 +22,7 @@ from moosnn.runtime.executors import Executor
 from moosnn.runtime.record import problem_of
 from moosnn.runtime.worker import build
 from moosnn.settings import Settings
-from moosnn.space import Params, Space
+from moosnn.space_check import check_space, placed
 from moosnn.tasks.base import Task
 from moosnn.tracking.tracker import Tracker
 
@@ -41,7 +40,6 @@ KEYS = (
 )
 STUDY_KEYS = ("budget", "confirm")
 STUDY_OPTIONS = ("hours", "stagnation", "suggestion_s", *OPTIONS)
-_CHANCES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +80,13 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     check_keys(config)
     settings = settings_of(config)
     problem = problem_of(config)
-    task: Task = build(config, "task")
-    _check_task(problem, task, config["task"].get("fixed") or {})
+    task = _task_of(config)
+    _check_metrics(problem, task)
+    narrowed = narrow(parameters_from_config(config["space"]))
+    check_space(problem, task, _fixed_of(config), narrowed.absent)
     problem = problem.guarded(task.refusal)
-    identity, notes = study_identity(config["study"], problem, folder)
+    asked, left_out = _without_absent(config["study"], narrowed)
+    identity, notes = study_identity(asked, problem, folder)
     optimizer = optimizer_of({**config, "study": identity})
     executor = build(config, "executor")(folder=folder, task=task)
     for name, part in config["tracker"].items():
@@ -108,7 +109,7 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
         executor=executor,
         trackers=trackers,
         identity=identity,
-        notes=notes,
+        notes=(*left_out, *notes),
     )
 
 
@@ -177,7 +178,32 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     )
 
 
-def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
+def _task_of(config: Mapping[str, Any]) -> Task:
+    """The task, or whose fault it is that there is none.
+
+    Raises:
+        MoosnnError: what its constructor refuses.
+    """
+    try:
+        task: Task = build(config, "task")
+    except ConfigError as error:
+        raise placed(error, _fixed_of(config), "") from error
+    return task
+
+
+def _fixed_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values in ``task.fixed``, if that is what a task takes."""
+    task = config["task"]
+    fixed = task.get("fixed") if isinstance(task, Mapping) else None
+    return fixed if isinstance(fixed, Mapping) else {}
+
+
+def _check_metrics(problem: Problem, task: Task) -> None:
+    """Refuse a problem that asks for what the task does not always measure.
+
+    Raises:
+        ConfigError: with the metric.
+    """
     problem.check_task(task.metrics)
     for constraint in problem.constraints:
         if constraint.metric not in task.always:
@@ -186,46 +212,35 @@ def _check_task(problem: Problem, task: Task, fixed: Mapping[str, Any]) -> None:
                 "one that is stopped has no answers, a shallow one lacks layers."
                 f"{nearest(constraint.metric, task.always)}"
             )
-    for name in problem.space:
-        if name in fixed:
-            raise ConfigError(
-                f"task.fixed.{name}: the space searches it; take it out of one of them "
-                f"(~space.{name})."
-            )
-        if task.parameters is not None and name not in task.parameters:
-            hint = nearest(name, task.parameters)
-            raise ConfigError(f"space.{name}: the task has no such parameter.{hint}")
-    for params in _extremes(problem.space):
-        try:
-            task.check(params)
-        except ConfigError as error:
-            raise ConfigError(f"space: {error}") from error
-    _require_a_point(problem.guarded(task.refusal))
 
 
-def _require_a_point(problem: Problem) -> None:
-    """Refuse a space of which nothing may be tried, as far as a thousand points tell.
+def _without_absent(
+    study: Mapping[str, Any], narrowed: Narrowed
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Leave out what has an option that was left out of the space, and say so.
 
-    Raises:
-        ConfigError: with the reason of one of them.
+    Returns:
+        ``study`` without enqueued points of such an option; lines for people.
     """
-    space = problem.space
-    generator = random.Random(0)
-    chance = (
-        space.decode([generator.random() for _ in space]) for _ in range(_CHANCES)
-    )
-    reason = None
-    for params in itertools.chain(_extremes(space), chance):
-        reason = problem.refusal(params)
-        if reason is None:
-            return
-    raise ConfigError(f"space: no point of it may be tried, e.g.: {reason}")
-
-
-def _extremes(space: Space) -> Iterator[Params]:
-    """Points that have each parameter's ends, or each option, once."""
-    middle = space.decode([0.5] * len(space))
-    for name, parameter in space.parameters.items():
-        options = getattr(parameter, "options", None)
-        for value in options or (parameter.decode(0.0), parameter.decode(1.0)):
-            yield space.active({**middle, name: value})
+    left_out = dict.fromkeys((one.choice, one.value) for one in narrowed.absent)
+    notes = []
+    if narrowed.gone:
+        options = one_of(f"{choice}={value}" for choice, value in left_out)
+        notes.append(f"space: without {options} there is no {one_of(narrowed.gone)}.")
+    points = study.get("enqueue")
+    if not isinstance(points, list):
+        return study, tuple(notes)
+    kept = [
+        point
+        for point in points
+        if not (
+            isinstance(point, Mapping)
+            and any(point.get(choice) == value for choice, value in left_out)
+        )
+    ]
+    if len(kept) < len(points):
+        notes.append(
+            f"study.enqueue: {len(points) - len(kept)} of {len(points)} points are of "
+            "options that the space does not have, and are not tried."
+        )
+    return {**study, "enqueue": kept}, tuple(notes)

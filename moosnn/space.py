@@ -25,7 +25,8 @@ from typing import Any
 
 from moosnn.conditions import Condition, Value
 from moosnn.errors import SpaceError, nearest
-from moosnn.parameters import Choice, Float, Int, Parameter, parameter_from_config
+from moosnn.narrowing import narrow, parameters_from_config
+from moosnn.parameters import Choice, Float, Int, Parameter
 
 __all__ = ["Choice", "Float", "Int", "Parameter", "Params", "Space", "Value"]
 
@@ -211,21 +212,19 @@ class Space:
         return self.canonical({name: p.decode(c) for (name, p), c in pairs})
 
     @classmethod
-    def from_config(cls, raw: Mapping[str, object]) -> Space:
+    def from_config(cls, raw: Mapping[str, object], *, narrowed: bool = False) -> Space:
         """Read the YAML form.
+
+        Args:
+            raw: name to parameter.
+            narrowed: options may have been left out that a ``when`` still names. What
+                needs one of them is not a part of the space (`moosnn.narrowing`).
 
         Raises:
             SpaceError: with the parameter's name and what was expected.
         """
-        if not isinstance(raw, Mapping):
-            raise SpaceError(f"space: expected a mapping of parameters, got {raw!r}.")
-        parameters: dict[str, Parameter] = {}
-        for name, body in raw.items():
-            try:
-                parameters[name] = parameter_from_config(body)
-            except SpaceError as error:
-                raise SpaceError(f"space.{name}: {error}") from None
-        return cls(parameters)
+        parameters = parameters_from_config(raw)
+        return cls(narrow(parameters).parameters if narrowed else parameters)
 
     def to_config(self) -> dict[str, object]:
         """The YAML (and JSON) form, read back by `from_config`."""

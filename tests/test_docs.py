@@ -231,14 +231,20 @@ def test_the_pages_have_commands():
     assert len(shown) > 8
 
 
+def _rule_sections() -> dict[str, str]:
+    """The section of each learning rule on their page."""
+    page = (ROOT / "docs/learning.md").read_text(encoding="utf-8")
+    sections = {s.partition("\n")[0].strip("`"): s for s in page.split("\n## ")[1:]}
+    return {rule: sections[rule] for rule in gene_names.RULES}
+
+
+RULE_SECTIONS = _rule_sections()
+
+
 def _default_rows() -> list[tuple[str, str, str]]:
     """Rule, gene and default of every row of a rule's table on its page."""
     rows = []
-    page = (ROOT / "docs/learning.md").read_text(encoding="utf-8")
-    for section in page.split("\n## ")[1:]:
-        rule = section.partition("\n")[0].strip("`")
-        if rule not in gene_names.RULES:
-            continue
+    for rule, section in RULE_SECTIONS.items():
         for genes, values in re.findall(r"^\| (`\w.*?) \| (.*?) \|", section, re.M):
             names = re.findall(r"`(\w+)`", genes)
             given = [value.strip("` ") for value in re.split(r", ", values)]
@@ -254,6 +260,19 @@ def test_the_page_of_learning_rules_has_all_their_genes() -> None:
     for rule, module in gene_names.RULE_MODULES.items():
         told = {gene for name, gene, _ in DEFAULT_ROWS if name == rule}
         assert set(module.DEFAULTS) <= told, rule
+
+
+@pytest.mark.parametrize("rule", gene_names.RULES)
+def test_the_page_of_learning_rules_has_the_defaults_that_a_rule_changes(
+    rule: str,
+) -> None:
+    module = gene_names.RULE_MODULES[rule]
+    told = {gene for name, gene, _ in DEFAULT_ROWS if name == rule}
+    # What nobody can choose under a rule stands in its text: "a soft reset".
+    for gene in set(module.CHANGED) - told:
+        assert gene in module.UNREAD
+        words = " ".join(RULE_SECTIONS[rule].split())
+        assert f"{module.CHANGED[gene]} {gene}" in words
 
 
 @pytest.mark.parametrize(("rule", "gene", "value"), DEFAULT_ROWS)

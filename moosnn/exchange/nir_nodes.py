@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from moosnn.errors import ConfigError
+from moosnn.errors import ConfigError, one_of
 from moosnn.snn.blueprint import INPUT, Conv, Linear, Mean, Node, Pool, Shape
 from moosnn.snn.connections import Convolution
 from moosnn.snn.diehl_cook import fixed_current
@@ -26,6 +26,7 @@ from moosnn.snn.network import SpikingNetwork
 
 Weights = npt.NDArray[np.float32]
 HALF_A_SPIKE = 0.5
+EXPORTED = ("if", "lif", "plif", "cuba")  # of these it has nodes, with a hard reset
 
 
 def library() -> ModuleType:
@@ -92,7 +93,7 @@ class Translator:
             case Heaviside() | Decode():
                 raise ConfigError(
                     f"nir: {node.name} is an operation of training=stdp, for which NIR "
-                    "has no node."
+                    "has no node; networks of training=stdp cannot be exported."
                 )
             case _:
                 raise TypeError(f"{node.name}: {node.op!r} is no node")
@@ -176,11 +177,7 @@ class Translator:
         below = np.nextafter(np.float32(genes.threshold), np.float32(0.0))
         common = {"v_threshold": each(float(below)), "v_reset": each(0.0)}
         tau = self._tau_steps(node, genes)
-        if genes.reset == "soft":
-            raise ConfigError(
-                f"nir: {node.name} are neurons with a soft reset, for which NIR has "
-                "no node; use reset=hard."
-            )
+        self._require_a_node(node, genes)
         match genes.kind:
             case "if":
                 return self._nir.IF(r=each(1.0 / self._step_s), **common)
@@ -200,11 +197,22 @@ class Translator:
                     w_in=each(genes.tau_syn_steps),
                     **common,
                 )
-            case _:
-                raise ConfigError(
-                    f"nir: {node.name} are {genes.kind} neurons, for which NIR has no "
-                    "node; use neuron=if, lif, plif or cuba."
-                )
+            case kind:
+                raise TypeError(f"{node.name}: {kind} neurons are no node")
+
+    def _require_a_node(self, node: Node, genes: Neurons) -> None:
+        """Refuse neurons that NIR does not have; with what may be done about it."""
+        soft = genes.reset == "soft"
+        if genes.kind in EXPORTED and not soft:
+            return
+        training = self._network.genes.training
+        advice = "use reset=hard" if soft else f"use neuron={one_of(EXPORTED)}"
+        if training != "bptt":  # all of its neurons are such
+            advice = f"networks of training={training} cannot be exported"
+        kind = "neurons with a soft reset" if soft else f"{genes.kind} neurons"
+        raise ConfigError(
+            f"nir: {node.name} are {kind}, for which NIR has no node; {advice}."
+        )
 
     def _tau_steps(self, node: Node, genes: Neurons) -> float:
         """The membrane's time constant, learned or not."""

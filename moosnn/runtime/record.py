@@ -50,7 +50,8 @@ def problem_of(config: Mapping[str, Any]) -> Problem:
     Raises:
         SpaceError, ProblemError: what they refuse.
     """
-    return Problem.from_config(Space.from_config(config["space"]), config["problem"])
+    space = Space.from_config(config["space"], narrowed=True)
+    return Problem.from_config(space, config["problem"])
 
 
 def read_record(folder: Path) -> Record:

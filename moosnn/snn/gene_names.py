@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from moosnn.errors import ConfigError, nearest
+from moosnn.errors import ConfigError, nearest, one_of
 from moosnn.snn.architectures import cell, cnn, conv, diehl_cook, mlp, sew
 from moosnn.snn.draft import Draft
 from moosnn.snn.layer import Neurons
@@ -52,6 +52,10 @@ _READ_BY: Mapping[str, frozenset[str]] = MappingProxyType(
         "sew": frozenset({"depth", "channels", *sew.DEFAULTS}),
         "diehl_cook": frozenset(diehl_cook.DEFAULTS),
     }
+)
+# The architectures that a rule learns; those that are not here learn all.
+_LEARNT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"hybrid": hybrid.CONVERTED, "stdp": (stdp.ARCHITECTURE,)}
 )
 CODINGS = ("direct", "rate", "latency", "population", "frames")
 READOUTS = ("mean", "sum", "max", "rate", "first_spike")
@@ -115,51 +119,82 @@ class Architecture(Protocol):
         ...
 
 
-def defaults(training: str) -> dict[str, Value]:
+def defaults(training: object) -> dict[str, Value]:
     """The values of all genes under a learning rule, where nothing else is said.
 
     Raises:
         ConfigError: no rule has that name.
     """
-    if training not in RULES:
+    if not isinstance(training, str) or training not in RULES:
         raise ConfigError(f"training: got {training!r}.{nearest(str(training), RULES)}")
     return {**DEFAULTS, **RULE_MODULES[training].CHANGED, "training": training}
 
 
-def require_read(
-    names: Iterable[str], architectures: Sequence[str], trainings: Sequence[str]
-) -> None:
-    """Refuse genes that nothing reads of what is tried.
+def require_learnt(architectures: Sequence[str], trainings: Sequence[str]) -> None:
+    """Refuse architectures of which no rule that is tried learns any.
 
     Args:
-        names: genes that are searched or fixed.
         architectures: those that are tried.
         trainings: the learning rules that are tried.
 
     Raises:
+        ConfigError: with the rules and what they learn.
+    """
+    learnt = [a for a in ARCHITECTURES if any(a in _learnt(t) for t in trainings)]
+    known = set(architectures) & set(ARCHITECTURES)  # another name is refused elsewhere
+    if known and not known & set(learnt):
+        raise ConfigError(
+            f"architecture: training={one_of(trainings)} learns architecture="
+            f"{one_of(learnt)} only, got {one_of(architectures)}; take it out, or use "
+            "another training."
+        )
+
+
+def require_read(
+    names: Iterable[str],
+    architectures: Sequence[str],
+    trainings: Sequence[str],
+    *,
+    searched: bool = False,
+) -> None:
+    """Refuse genes that nothing reads of what is tried.
+
+    Args:
+        names: of genes.
+        architectures: those that are tried.
+        trainings: the learning rules that are tried.
+        searched: whether the genes are of a search space, for the advice.
+
+    Raises:
         ConfigError: with the architectures or the rules that have it.
     """
+    alone = len(trainings) == 1 and trainings[0] != "bptt"  # bptt takes any space
     for name in names:
         gene = name if name in DEFAULTS else name.rpartition("_")[0]
-        families = [family for family, read in _READ_BY.items() if gene in read]
-        _require_one("architecture", name, architectures, families)
-        _require_one("training", name, trainings, _rules_reading(gene))
+        families = [f for f, read in _READ_BY.items() if gene in read]
+        families = families or list(ARCHITECTURES)
+        rules = [r for r in _rules_reading(gene) if set(_learnt(r)) & set(families)]
+        out = f"take it out (~space.{name})" if searched else "take it out"
+        if not set(trainings) & set(rules):
+            own = f", use space={trainings[0]}" if searched and alone else ""
+            raise ConfigError(
+                f"{name}: training={one_of(trainings)} has no such gene; {out}"
+                f"{own}, or use training={one_of(rules)}."
+            )
+        if not set(architectures) & set(families):
+            raise ConfigError(
+                f"{name}: architecture={one_of(architectures)} has no such gene; {out}"
+                f", or set task.fixed.architecture to {one_of(families)}."
+            )
+
+
+def _learnt(training: str) -> Sequence[str]:
+    return _LEARNT.get(training, tuple(ARCHITECTURES))
 
 
 def _rules_reading(gene: str) -> list[str]:
-    """The rules that have a gene; none = every rule has it."""
+    """The rules that have a gene."""
     owners = [name for name, rule in RULE_MODULES.items() if gene in rule.DEFAULTS]
-    if owners:
-        return owners
-    readers = [r for r, module in RULE_MODULES.items() if gene not in module.UNREAD]
-    return readers if len(readers) < len(RULES) else []
-
-
-def _require_one(
-    kind: str, name: str, tried: Sequence[str], having: Sequence[str]
-) -> None:
-    if having and not set(tried) & set(having):
-        raise ConfigError(
-            f"{name}: {kind}={' or '.join(tried)} has no such gene; set "
-            f"task.fixed.{kind} to {' or '.join(having)}."
-        )
+    return owners or [
+        name for name, rule in RULE_MODULES.items() if gene not in rule.UNREAD
+    ]

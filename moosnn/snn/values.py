@@ -31,6 +31,14 @@ class Values:
         own = f"{gene}_{layer}"
         return own if layer is not None and own in self._given else gene
 
+    def value(self, gene: str, layer: int | None = None) -> Value:
+        """What it is, unchecked.
+
+        Raises:
+            ConfigError: no value.
+        """
+        return self._named(gene, layer)[1]
+
     def integer(self, gene: str, low: int, layer: int | None = None) -> int:
         """A whole number >= ``low``.
 

@@ -11,22 +11,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from moosnn.conditions import is_number
-from moosnn.errors import ArchitectureError, ConfigError, DivergedError, nearest
-from moosnn.snn.blueprint import Blueprint
-from moosnn.snn.data import Dataset, DataSource, Description
+from moosnn.errors import ConfigError, DivergedError, nearest
+from moosnn.snn.data import Dataset, DataSource
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.gene_names import ARCHITECTURES, NAMES, RULES, defaults, require_read
+from moosnn.snn.gene_names import (
+    NAMES,
+)
 from moosnn.snn.genes import Genes
 from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
 from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
+from moosnn.tasks.snn_points import Points
 from moosnn.tasks.torch_settings import device_named, generator, torch_threads
 from moosnn.trial import Evaluation, Proposal
 
@@ -99,11 +99,9 @@ class SnnTask:
         if device.partition(":")[0] not in kinds:
             raise ConfigError(f"device: got {device!r}.{nearest(device, kinds)}")
         self._source: DataSource = Digits() if data is None else data
-        self._fixed = dict(fixed or {})
         self._edge = Edge(alpha=alpha, beta=beta, stages=stages)
         self._stop = stop
         self._min_updates = min_updates
-        self._limits = {"parameters": max_parameters, "dense_ops": max_dense_ops}
         if not (is_number(checkpoint_s) and checkpoint_s >= 0):
             raise ConfigError(
                 f"checkpoint_s: expected seconds >= 0, got {checkpoint_s!r}."
@@ -112,79 +110,23 @@ class SnnTask:
         self._device = device
         self._threads = threads
         self._watch(planned=1, samples=1)  # a bad value shows up now
-        with suppress(ArchitectureError):
-            Genes.from_params(self._complete({}))
+        limits = {"parameters": max_parameters, "dense_ops": max_dense_ops}
+        self._points = Points(self._source, fixed or {}, limits)
 
     def check(self, params: Params) -> None:
         """Refuse values that no network has, or none on these data.
 
-        Raises:
-            ConfigError: with the nearest or the range; or a gene that the architecture,
-                which is not searched, does not read.
-            DataError: the data are not there.
+        Raises as `moosnn.tasks.snn_points.Points.check`.
         """
-        trainings = (
-            tuple(RULES)
-            if "training" in params
-            else (str(self._complete(params)["training"]),)
-        )
-        drawn = (self._complete({**params, "training": name}) for name in trainings)
-        architectures = (
-            tuple(ARCHITECTURES)
-            if "architecture" in params
-            else tuple(dict.fromkeys(str(genes["architecture"]) for genes in drawn))
-        )
-        require_read([*self._fixed, *params], architectures, trainings)
-        with suppress(ArchitectureError):  # other values may fit together
-            self._plan(params)
+        self._points.check(params)
 
     def refusal(self, params: Params) -> str | None:
         """Why a point makes no network, or one that is too large; else ``None``."""
-        try:
-            genes, blueprint = self._plan(params)
-        except ArchitectureError as error:
-            return str(error)
-        found = {
-            "parameters": blueprint.parameters,
-            "dense_ops": blueprint.dense_ops(
-                genes.time_steps, constant_input=genes.coding == "direct"
-            ),
-        }
-        for name, most in self._limits.items():
-            if most is not None and found[name] > most:
-                return f"{found[name]:,} {name}, more than task.max_{name}={most:,}"
-        return None
+        return self._points.refusal(params)
 
     def fingerprint(self) -> Mapping[str, str]:
         """The sha256 of the data and its splits."""
         return {"data": self._source.fingerprint()}
-
-    def _plan(self, params: Params) -> tuple[Genes, Blueprint]:
-        """A point's genes and network on these data."""
-        description = self._description
-        coding: dict[str, Value] = {"coding": "frames"} if description.frames else {}
-        genes = Genes.from_params(self._complete(params, coding))
-        if (genes.coding == "frames") != description.frames:
-            samples, fit = (
-                ("frames of events", "coding=frames")
-                if description.frames
-                else ("images", "another coding")
-            )
-            raise ConfigError(
-                f"coding: samples of {description.name} are {samples}, which take "
-                f"{fit}, got {genes.coding!r}; take it out of the space "
-                "(~space.coding) or set task.fixed.coding."
-            )
-        return genes, genes.blueprint(description.shape, description.classes)
-
-    def _complete(self, params: Params, data: Params | None = None) -> dict[str, Value]:
-        """A value for every gene: searched, fixed, of the data, or of its rule."""
-        given = {**(data or {}), **self._fixed, **params}
-        return {**defaults(str(given.get("training", "bptt"))), **given}
-
-    @cached_property
-    def _description(self) -> Description:
-        return self._source.describe()
 
     def _watch(self, *, planned: int, samples: int) -> Watch:
         return watch_named(
@@ -222,7 +164,7 @@ class SnnTask:
 
         start = time.perf_counter()
         device = device_named(self._device)
-        genes, _ = self._plan(proposal.params)
+        genes, _ = self._points.plan(proposal.params)
         data = self._source.load(genes.time_steps, context.cache)
         train = Samples.of(data.train, data.input_max, device)
         network, result, spent = self._trained(genes, data, train, proposal, context)

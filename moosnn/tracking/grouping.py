@@ -15,6 +15,10 @@ from moosnn.tracking.comparison import Compared, Group
 
 _OPTIMIZER = "optimizer._target_"
 _ALGORITHM = "optimizer.algorithm"  # of a class that holds several
+_RULE = "task.fixed.training"  # the learning rule of a study that does not search it
+_RULE_IF_ABSENT = "bptt"
+_SEARCHED_RULE = "space.training."  # of one that does
+_SPACE = "space."
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -24,7 +28,8 @@ def group(studies: Sequence[Compared]) -> list[Group]:
     The label is the optimizer's algorithm, if its config names one, or its class, in
     snake case. Of what else differs only that is named which tells groups apart that
     the label so far does not: qnehvi and nsga2 have different settings, but their names
-    say so already.
+    say so already. Where learning rules differ, they are told first, and where each
+    rule has one space, nothing of the spaces is.
 
     Args:
         studies: of one problem, each with an ended trial.
@@ -37,8 +42,9 @@ def group(studies: Sequence[Compared]) -> list[Group]:
     """
     _require_one_problem(studies)
     keys = [_OPTIMIZER, _ALGORITHM]
-    names = dict.fromkeys(key for study in studies for key in study.config)
-    for key in names:
+    if len(_split(studies, [_RULE])) > 1:
+        keys.append(_RULE)
+    for key in _by_meaning(studies):
         # The problem is the same but for words, such as a unit.
         if key == "seed" or key.startswith("problem.") or key in keys:
             continue
@@ -51,12 +57,36 @@ def group(studies: Sequence[Compared]) -> list[Group]:
     return sorted(groups, key=lambda one: one.label)
 
 
+def _by_meaning(studies: Sequence[Compared]) -> list[str]:
+    """All settings, what says most about a study first, those of spaces last.
+
+    Of the spaces what all have comes first: two ranges of a parameter say more than
+    that one study has no such parameter.
+    """
+    names = dict.fromkeys(key for study in studies for key in study.config)
+
+    def rank(key: str) -> tuple[bool, bool]:
+        of_space = key.startswith(_SPACE)
+        return of_space, of_space and any(key not in one.config for one in studies)
+
+    return sorted(names, key=rank)
+
+
 def _split(studies: Sequence[Compared], keys: Sequence[str]) -> list[list[Compared]]:
     parts: dict[tuple[str | None, ...], list[Compared]] = {}
     for study in sorted(studies, key=lambda one: one.name):
-        values = tuple(study.config.get(key) for key in keys)
+        values = tuple(_value(study, key) for key in keys)
         parts.setdefault(values, []).append(study)
     return list(parts.values())
+
+
+def _value(study: Compared, key: str) -> str | None:
+    """A setting as text; ``None`` if the study has none of that name."""
+    if key != _RULE:
+        return study.config.get(key)
+    if any(name.startswith(_SEARCHED_RULE) for name in study.config):
+        return "searched"
+    return study.config.get(_RULE, _RULE_IF_ABSENT)
 
 
 def _label(study: Compared, keys: Sequence[str], studies: Sequence[Compared]) -> str:
@@ -65,12 +95,29 @@ def _label(study: Compared, keys: Sequence[str], studies: Sequence[Compared]) ->
     alone = sum(name == short for name, _ in spellings) == 1
     parts = [short if alone else study.config.get(_OPTIMIZER, "")]
     said = {_OPTIMIZER, _ALGORITHM} if alone else {_OPTIMIZER}
-    last = [key.rpartition(".")[2] for key in keys]
-    for key, name in zip(keys, last, strict=True):
-        if key in study.config and key not in said:
-            spelled = name if last.count(name) == 1 else key
-            parts.append(f"{spelled}={study.config[key]}")
+    if _RULE in keys:
+        said |= {key for key in keys if _follows_from_rule(study, key, studies)}
+    names = [_name(key) for key in keys]
+    for key, name in zip(keys, names, strict=True):
+        value = _value(study, key)
+        if value is not None and key not in said:
+            spelled = name if names.count(name) == 1 else key
+            parts.append(f"{spelled}={value}")
     return " ".join(parts)
+
+
+def _follows_from_rule(study: Compared, key: str, studies: Sequence[Compared]) -> bool:
+    """Whether all studies of a study's learning rule have the same of some space."""
+    rule = _value(study, _RULE)
+    alike = {_value(one, key) for one in studies if _value(one, _RULE) == rule}
+    return key.startswith(_SPACE) and len(alike) == 1
+
+
+def _name(key: str) -> str:
+    """A setting in short; of a space's with its parameter: ``threshold.float``."""
+    if key.startswith(_SPACE):
+        return key.removeprefix(_SPACE)
+    return key.rpartition(".")[2]
 
 
 def _short(study: Compared) -> str:

@@ -8,16 +8,15 @@ its numbers on hover. What matters is told apart by shape as well.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from moosnn.history import History
-from moosnn.pareto.front import Front, front_of
+from moosnn.pareto.front import front_of
 from moosnn.problem import Constraint, Objective, Problem
-from moosnn.tracking.points import Points, points_of
-from moosnn.tracking.summary import number_text, params_text
+from moosnn.tracking.interactive_points import View, values
+from moosnn.tracking.kinds import Kind, kinds_of
+from moosnn.tracking.points import points_of
 from moosnn.trial import Trial
 
 _FRONT = "#0072B2"
@@ -28,6 +27,16 @@ _EDGE = "#000000"
 _SCALE = "Cividis"  # made to be read alike by people who are colour-blind
 _BEYOND_SHARE = 0.24  # of the width
 _GAP = 0.02
+# Of the members of a kind, by the marker that they have in the picture; a triangle is
+# what is infeasible, so it gets points.
+_SYMBOLS = {
+    "D": "diamond",
+    "s": "square",
+    "^": "star-triangle-up",
+    "P": "cross",
+    "v": "triangle-down",
+    "p": "pentagon",
+}
 _TICKS_Y = 0.03  # of the panel's height
 _BEYOND_LEAST = 0.1  # of the axis beyond the edge, in the constraint's unit
 
@@ -36,9 +45,10 @@ def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN
     """The front in its first two objectives, and what lies beyond the edge.
 
     The panels are those of `front_plot.front_figure`: on the right the observed trials,
-    on the left, behind the edge, those that a constraint voided. A third objective is the
-    colour of the observed ones, on a log scale its decimal logarithm. A member that was
-    measured several times has a standard error to each side of its means.
+    on the left, behind the edge, those that a constraint voided. Where kinds are
+    compared each has its colour and shape. A third objective is the colour of all
+    observed ones, on a log scale its decimal logarithm. A member that was measured
+    several times has a standard error to each side of its means.
 
     Args:
         problem: of any number of objectives; of four or more the first three are drawn.
@@ -56,7 +66,7 @@ def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN
     points = points_of(problem, history)
     observed = [t for t in points.trials if problem.is_observed(t)]
     front = front_of(problem, points.trials)
-    view = _View(problem, front, points)
+    view = View(problem, front, points)
     left = _GAP + _BEYOND_SHARE if voiding else 0.0
     vertical, horizontal = problem.objectives[:2]
     figure.update_layout(
@@ -80,69 +90,7 @@ def front_figure(problem: Problem, history: History) -> Any | None:  # noqa: ANN
     return figure
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What every trace needs to know."""
-
-    problem: Problem
-    front: Front
-    points: Points
-
-    def trace(
-        self,
-        trials: Sequence[Trial],
-        name: str,
-        symbol: str,
-        color: str,
-        **more: object,
-    ) -> dict[str, Any]:
-        """Markers without coordinates; they tell their trials on hover."""
-        marker = {"symbol": symbol, "color": color, "size": 9}
-        return {
-            "type": "scatter",
-            "mode": "markers",
-            "name": f"{name} ({len(trials)})",
-            "marker": marker,
-            "text": [self._hover(trial) for trial in trials],
-            "hovertemplate": "%{text}<extra></extra>",
-            **more,
-        }
-
-    def observed(
-        self, trials: Sequence[Trial], name: str, symbol: str, color: str
-    ) -> dict[str, Any]:
-        """Markers at the first two objectives, coloured by the third if any."""
-        vertical, horizontal, *others = self.problem.objectives
-        trace = self.trace(trials, name, symbol, color)
-        trace["x"] = _values(trials, horizontal)
-        trace["y"] = _values(trials, vertical)
-        if others:
-            third = others[0]
-            values = _values(trials, third)
-            if third.scale == "log":
-                values = [math.log10(value) for value in values]
-            trace["marker"] |= {"color": values, "coloraxis": "coloraxis"}
-        return trace
-
-    def _hover(self, trial: Trial) -> str:
-        assert trial.evaluation is not None
-        metrics = trial.evaluation.metrics
-        lines = [f"<b>trial {trial.number}</b>"]
-        numbers = self.points.numbers[trial.number]
-        if len(numbers) > 1:
-            lines.append(f"means of trials {', '.join(map(str, numbers))}")
-        for name, value in metrics.items():
-            sem = self.points.sem(trial, name)
-            error = f" ± {number_text(sem)}" if sem else ""
-            lines.append(html.escape(f"{name} {number_text(value)}{error}"))
-        if trial.evaluation.stopped:
-            lines.append(f"stopped: {trial.evaluation.stopped}")
-        params = params_text(self.problem.space, trial.proposal.params)
-        lines += [html.escape(word) for word in params.split()]
-        return "<br>".join(lines)
-
-
-def _observed(view: _View, observed: Sequence[Trial]) -> list[dict[str, Any]]:
+def _observed(view: View, observed: Sequence[Trial]) -> list[dict[str, Any]]:
     """Infeasible, dominated, the front and its steps, the reference."""
     problem = view.problem
     vertical, horizontal, *others = problem.objectives
@@ -151,31 +99,21 @@ def _observed(view: _View, observed: Sequence[Trial]) -> list[dict[str, Any]]:
     dominated = [t for t in rest if problem.is_feasible(t)]
     on_front = sorted(
         (t for t in observed if t.number in view.front),
-        key=lambda t: horizontal.loss(_values([t], horizontal)[0]),
+        key=lambda t: horizontal.loss(values([t], horizontal)[0]),
     )
     traces = []
     if infeasible:
         traces.append(view.observed(infeasible, "infeasible", "triangle-up", _BEYOND))
-    traces.append(view.observed(dominated, "dominated", "circle", _DOMINATED))
+    kinds = kinds_of(problem.space)
+    if not kinds:
+        traces.append(view.observed(dominated, "dominated", "circle", _DOMINATED))
     if not others:  # the steps of more than two objectives would cross
-        steps = {"shape": "hv", "color": _FRONT, "width": 1}
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": _values(on_front, horizontal),
-                "y": _values(on_front, vertical),
-                "line": steps,
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-        )
-    members = view.observed(on_front, "front", "diamond", _FRONT)
-    if any(map(view.points.is_repeated, on_front)):
-        for axis, objective in (("error_x", horizontal), ("error_y", vertical)):
-            sems = [view.points.sem(t, objective.metric) for t in on_front]
-            members[axis] = {"type": "data", "array": sems, "thickness": 1}
-    traces.append(members)
+        traces.append(_steps(on_front, horizontal, vertical))
+    if kinds:
+        for kind in kinds:
+            traces += _of_kind(view, kind, dominated, on_front)
+    else:
+        traces.append(view.members(on_front, "front", "diamond", _FRONT))
     reference = {
         "type": "scatter",
         "mode": "markers",
@@ -188,8 +126,38 @@ def _observed(view: _View, observed: Sequence[Trial]) -> list[dict[str, Any]]:
     return [*traces, reference]
 
 
+def _steps(
+    on_front: Sequence[Trial], horizontal: Objective, vertical: Objective
+) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": values(on_front, horizontal),
+        "y": values(on_front, vertical),
+        "line": {"shape": "hv", "color": _FRONT, "width": 1},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _of_kind(
+    view: View, kind: Kind, dominated: Sequence[Trial], on_front: Sequence[Trial]
+) -> list[dict[str, Any]]:
+    """The feasible points of a kind, its members in its shape; one legend for both."""
+    rest = [t for t in dominated if kind.has(t)]
+    best = [t for t in on_front if kind.has(t)]
+    option = html.escape(str(kind.option))
+    shown = {
+        "name": f"{option} ({len(best)} of {len(best) + len(rest)})",
+        "legendgroup": option,
+    }
+    circles = view.observed(rest, option, "circle", kind.colour)
+    members = view.members(best, option, _SYMBOLS[kind.marker], kind.colour)
+    return [{**circles, **shown, "showlegend": False}, {**members, **shown}]
+
+
 def _beyond(
-    view: _View, voided: Sequence[Trial], constraint: Constraint
+    view: View, voided: Sequence[Trial], constraint: Constraint
 ) -> list[dict[str, Any]]:
     """The voided trials; those without an accuracy are ticks at the bottom."""
     vertical = view.problem.objectives[0]
@@ -199,7 +167,7 @@ def _beyond(
         measured, "beyond, trained", "x-thin-open", _BEYOND, xaxis="x2", yaxis="y"
     )
     trained["x"] = [_violation(t, constraint) for t in measured]
-    trained["y"] = _values(measured, vertical)
+    trained["y"] = values(measured, vertical)
     ticks = view.trace(
         stopped,
         "beyond, stopped early",
@@ -271,13 +239,3 @@ def _measured(trial: Trial, metric: str) -> bool:
 def _violation(trial: Trial, constraint: Constraint) -> float:
     assert trial.evaluation is not None
     return constraint.violation(trial.evaluation.metrics[constraint.metric])
-
-
-def _values(trials: Sequence[Trial], objective: Objective) -> list[float]:
-    """Values on an axis; on a log axis none lies below the floor."""
-    floor = objective.floor if objective.scale == "log" else -math.inf
-    return [
-        max(t.evaluation.metrics[objective.metric], floor)
-        for t in trials
-        if t.evaluation is not None
-    ]

@@ -13,6 +13,8 @@ from moosnn.errors import StudyFolderError
 from moosnn.history import History
 from moosnn.tracking.comparison import Group
 from moosnn.tracking.comparison_tables import groups_csv, summary_csv
+from moosnn.tracking.kinds import kinds_of
+from moosnn.tracking.kinds_table import kinds_csv
 from moosnn.tracking.summary import front_csv, trials_csv
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ HYPERVOLUME_PNG = "hypervolume.png"
 FRONT_PNG = "front.png"
 FRONT_CSV = "front.csv"
 TRIALS_CSV = "trials.csv"
+KINDS_CSV = "kinds.csv"
 FRONTS_PNG = "fronts.png"
 SILENT_PNG = "silent.png"
 SUMMARY_CSV = "summary.csv"
@@ -55,6 +58,8 @@ def write_study(folder: Path, history: History, groups: Sequence[Group]) -> list
         FRONT_CSV: front_csv(problem, history),
         TRIALS_CSV: trials_csv(problem, history),
     }
+    if kinds_of(problem.space):
+        files[KINDS_CSV] = kinds_csv(problem, history)
     _write(folder, files)
     return list(files)
 

@@ -14,6 +14,7 @@ from moosnn.errors import ArchitectureError, ConfigError
 from moosnn.exchange.nir import save_nir, to_nir
 from moosnn.snn.blueprint import INPUT, Conv
 from moosnn.snn.connections import Convolution
+from moosnn.snn.gene_names import defaults
 from tests.snn.built import coded, network
 from tests.snn.test_random_genes import SHAPES, random_genes
 
@@ -290,6 +291,20 @@ def test_constants_by_hand():
 def test_neurons_that_nir_does_not_have_are_refused_by_name(neuron):
     with pytest.raises(ConfigError, match=f"neurons_2 are {neuron} neurons, for which"):
         to_nir(network((3,), neuron_2=neuron))
+
+
+@pytest.mark.parametrize("training", ["ssgd", "hybrid", "slayer", "stdp"])
+def test_what_a_rule_has_only_is_not_answered_with_advice_it_forbids(training):
+    with pytest.raises(ConfigError) as caught:
+        to_nir(network((3,), **defaults(training)))
+    said = f"NIR has no node; networks of training={training} cannot be exported."
+    assert str(caught.value).endswith(said)
+    assert "use " not in str(caught.value)
+
+
+def test_a_soft_reset_of_bptt_is_answered_with_a_hard_one():
+    with pytest.raises(ConfigError, match=r"soft reset, for .*; use reset=hard\.$"):
+        to_nir(network((3,), reset="soft"))
 
 
 def test_the_maximum_of_what_is_no_spike_is_refused():

@@ -328,7 +328,7 @@ def test_a_point_of_another_space_is_refused(tmp_path):
         ("mlp", "block_1", "conv"),
         ("mlp", "channels", "conv or sew"),
         ("conv", "width_2", "mlp"),
-        ("cell", "depth", "mlp or conv or cnn or sew"),
+        ("cell", "depth", "mlp, conv, cnn or sew"),
         ("sew", "edge_12", "cell"),
         ("conv", "blocks_1", "sew"),
     ],
@@ -396,7 +396,7 @@ def test_too_large_a_network_is_refused_before_it_is_tried(architecture, limit):
     params = {**SMALL, "architecture": architecture, "time_steps": 5}
     fixed = SnnTask().refusal(params)
     assert fixed is None
-    _, plan = SnnTask()._plan(params)
+    _, plan = SnnTask()._points.plan(params)
     found = {
         "parameters": plan.parameters,
         "dense_ops": plan.dense_ops(5, constant_input=True),
@@ -431,7 +431,7 @@ def test_genes_that_make_no_network_are_refused_and_not_an_error(params, said):
     assert said in task.refusal(params)
     task.check(params)  # other values may fit together
     with pytest.raises(ArchitectureError, match=said):
-        task._plan(params)
+        task._points.plan(params)
 
 
 def test_the_constructor_does_not_import_torch():
@@ -477,7 +477,7 @@ def test_points_of_an_architectures_space_are_networks_or_rarely_refused(archite
 
 def shape_of(task, point):
     """The nodes of a network and the kinds of its neurons."""
-    _, plan = task._plan(point)
+    _, plan = task._points.plan(point)
     return [
         (n.name, n.sources, n.shape, getattr(n.op, "kind", n.op)) for n in plan.nodes
     ]

@@ -40,6 +40,8 @@ NSGA2 = {"_target_": "moosnn.optimizers.evolution.Nsga2", "population_size": 20}
 EVOLUTION = "moosnn.optimizers.evolution.Evolution"
 NSGA3 = {"_target_": EVOLUTION, "algorithm": "nsga3", "population_size": 20}
 SOBOL = {"_target_": "moosnn.optimizers.sobol.Sobol"}
+HPO = {"slope": {"float": [0.5, 10]}, "threshold": {"float": [0.1, 5]}}
+OWN = {"threshold": {"float": [0.1, 2]}, "b_th": {"float": [0.01, 0.5]}}
 
 
 def history_of(
@@ -241,6 +243,43 @@ def test_how_far_a_study_tells() -> None:
         (
             [{"optimizer": NSGA2}, {"optimizer": {**NSGA3, "algorithm": "nsga2"}}],
             [f"{EVOLUTION} algorithm=nsga2", "moosnn.optimizers.evolution.Nsga2"],
+        ),
+        # Learning rules, which bring spaces of their own; absent is bptt.
+        (
+            [
+                {"space": HPO, "task": {"fixed": {}}},
+                {"space": OWN, "task": {"fixed": {"training": "ssgd"}}},
+            ],
+            ["sobol training=bptt", "sobol training=ssgd"],
+        ),
+        # The spaces of one rule, which do not follow from it.
+        (
+            [
+                {"space": HPO, "task": {"fixed": {}}},
+                {"space": HPO, "task": {"fixed": {"training": "ssgd"}}},
+                {"space": OWN, "task": {"fixed": {"training": "ssgd"}}},
+            ],
+            [
+                "sobol training=bptt",
+                "sobol training=ssgd threshold.float=[0.1,2]",
+                "sobol training=ssgd threshold.float=[0.1,5]",
+            ],
+        ),
+        # A rule that all have is not named, one that is searched has no name.
+        (
+            [
+                {"space": one, "task": {"fixed": {"training": "ssgd"}}}
+                for one in (HPO, OWN)
+            ],
+            ["sobol threshold.float=[0.1,2]", "sobol threshold.float=[0.1,5]"],
+        ),
+        (
+            [
+                {"space": HPO, "task": {"fixed": {}}},
+                {"space": {"training": {"choice": ["bptt", "ssgd"]}}},
+                {"optimizer": NSGA2, "space": HPO, "task": {"fixed": {}}},
+            ],
+            ["nsga2 training=bptt", "sobol training=bptt", "sobol training=searched"],
         ),
         # In snake case.
         (

@@ -11,6 +11,7 @@ from moosnn.history import History
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.interactive import front_figure
 from tests.helpers import Story, toy_problem
+from tests.tracking.compared_kinds import RULES, compared
 from tests.tracking.repeats import ACCURACY_SEM, SPIKES_SEM, lucky
 from tests.tracking.test_summary import POINT, evaluation
 
@@ -156,3 +157,41 @@ def test_a_repeated_member_is_one_marker_with_its_errors() -> None:
     assert "means" not in once
     single = traces(figure(toy_problem(), story(toy_problem())))
     assert "error_x" not in single["front (2)"]
+
+
+def test_each_kind_has_its_colour_and_its_members_a_shape() -> None:
+    made = figure(*compared())
+    shown = {n: t for n, t in traces(made).items() if t.get("showlegend") is not False}
+    assert list(shown)[2:] == [
+        "bptt (2 of 3)",
+        "ssgd (0 of 2)",
+        "stdp (0 of 0)",
+        "reference",
+    ]
+    best = shown["bptt (2 of 3)"]
+    assert (best["x"], best["y"]) == ([1.0, 5.0], [0.5, 0.9])
+    groups: dict[str, list[dict[str, Any]]] = {rule: [] for rule in RULES}
+    for trace in made["data"]:
+        if "legendgroup" in trace:
+            groups[trace["legendgroup"]].append(trace)
+    drawn = {rule: sum(len(t["text"]) for t in groups[rule]) for rule in RULES}
+    assert drawn == {"bptt": 3, "ssgd": 2, "stdp": 0}
+    markers = {rule: [t["marker"] for t in groups[rule]] for rule in RULES}
+    colours = [{marker["color"] for marker in markers[rule]} for rule in RULES]
+    assert [len(own) for own in colours] == [1, 1, 1]
+    assert len(set.union(*colours)) == len(RULES)
+    symbols = [markers[rule][1]["symbol"] for rule in RULES]
+    assert len({*symbols, "circle", "triangle-up", "x"}) == len(RULES) + 3
+
+
+def test_a_trial_tells_its_kind_first() -> None:
+    made = traces(figure(*compared()))
+    assert made["bptt (2 of 3)"]["text"][0].startswith("<b>bptt: trial 1</b><br>")
+
+
+def test_every_kind_that_a_picture_can_draw_has_a_symbol() -> None:
+    many = [f"rule_{k}" for k in range(8)]
+    problem, history = compared(many)
+    assert (
+        len([t for t in figure(problem, history)["data"] if "legendgroup" in t]) == 16
+    )

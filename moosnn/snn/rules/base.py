@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, Self
 
-from moosnn.errors import ArchitectureError
+from moosnn.errors import ArchitectureError, ConfigError, one_of
 from moosnn.snn.layer import NEURONS, RESETS, SURROGATES, Neurons
 from moosnn.snn.values import Values
 from moosnn.space import Value
@@ -25,6 +25,15 @@ NEURON_DEFAULTS: Mapping[str, Value] = MappingProxyType(
         "tau_syn_steps": 2.0,
         "tau_adapt_steps": 10.0,
         "adaptation": 0.5,
+    }
+)
+# The types that a rule trains; those of a rule that is not here have no `neuron`.
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "bptt": NEURONS,
+        "ssgd": ("if", "lif"),
+        "slayer": ("srm", "cuba_adaptive"),
+        "hybrid": ("if", "lif"),
     }
 )
 
@@ -60,19 +69,42 @@ class Rule(Protocol):
         ...
 
 
-def neurons_of(values: Values, layer: int, kinds: tuple[str, ...] = NEURONS) -> Neurons:
+def kind_of(values: Values, layer: int, training: str) -> str:
+    """The type of a layer's neurons.
+
+    Args:
+        values: all genes.
+        layer: from 1.
+        training: the learning rule, one of `KINDS`.
+
+    Raises:
+        ConfigError: no type, or one that only other rules train.
+    """
+    value, kinds = values.value("neuron", layer), KINDS[training]
+    others = [rule for rule in KINDS if value in KINDS[rule]]
+    if value in kinds or not others:
+        return values.option("neuron", kinds, layer)
+    having = "" if training == "bptt" else f" (space={training} has them)"
+    raise ConfigError(
+        f"{values.name('neuron', layer)}: training={training} has neurons "
+        f"{one_of(kinds)}, got {value!r}; use one of these{having}, or training="
+        f"{one_of(others)}."
+    )
+
+
+def neurons_of(values: Values, layer: int, training: str) -> Neurons:
     """The neurons that the common genes of a layer describe.
 
     Args:
         values: all genes.
         layer: from 1.
-        kinds: the types that the rule can train.
+        training: the learning rule, one of `KINDS`.
 
     Raises:
         ConfigError: a bad value.
         ArchitectureError: a soft reset that the type of neurons has not.
     """
-    kind = values.option("neuron", kinds, layer)
+    kind = kind_of(values, layer, training)
     reset = values.option("reset", RESETS, layer)
     if kind == "izhikevich" and reset == "soft":
         raise ArchitectureError(

@@ -32,7 +32,7 @@ class Bptt:
 
     def neurons(self, values: Values, layer: int) -> Neurons:
         """Those of the common genes."""
-        return neurons_of(values, layer)
+        return neurons_of(values, layer, "bptt")
 
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
         """It trains everything."""

@@ -22,7 +22,6 @@ from moosnn.snn.rules.base import neurons_of
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
-KINDS = ("if", "lif")
 GRADIENTS = ("linear", "stdb")
 OPTIMIZERS = ("adam", "sgd")
 CONVERTED = ("mlp", "cnn")
@@ -123,7 +122,7 @@ class Hybrid:
     def neurons(self, values: Values, layer: int) -> Neurons:
         """IF or LIF with a soft reset and the rule's own surrogate."""
         return replace(
-            neurons_of(values, layer, KINDS),
+            neurons_of(values, layer, "hybrid"),
             reset="soft",
             surrogate=self.surrogate,
             slope=self.beta,

@@ -17,10 +17,11 @@ from typing import Self
 
 from moosnn.errors import ArchitectureError, ConfigError
 from moosnn.snn.layer import Neurons
+from moosnn.snn.rules import base
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
-KINDS = ("srm", "cuba_adaptive")
+KINDS = base.KINDS["slayer"]
 LOSSES = ("spike_count", "spike_time", "spike_max")
 SPIKING_READOUTS = ("rate", "first_spike")
 # lava-dl's own factors of tau_grad and scale_grad for such neurons
@@ -149,7 +150,7 @@ class Slayer:
 
     def neurons(self, values: Values, layer: int) -> Neurons:
         """Neurons that respond, with the exponential surrogate."""
-        kind = values.option("neuron", KINDS, layer)
+        kind = base.kind_of(values, layer, "slayer")
         threshold = values.real("threshold", 0.0, layer)
         if kind == "srm":
             tau, scale = "tau_rho", "scale_rho"

@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import Self
 
 from moosnn.snn.layer import Neurons
+from moosnn.snn.rules import base
 from moosnn.snn.rules.base import neurons_of
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
 BACKENDS = ("auto", "dense", "sparse")
-KINDS = ("if", "lif")
+KINDS = base.KINDS["ssgd"]
 DEFAULTS: Mapping[str, Value] = MappingProxyType({"b_th": 0.2, "backend": "auto"})
 # With these it learns the digits. At the common threshold of 1 no membrane of a fresh
 # second layer comes near the band, so that it would never have a gradient.
@@ -56,7 +57,7 @@ class Ssgd:
 
     def neurons(self, values: Values, layer: int) -> Neurons:
         """IF or LIF with a soft reset and a surrogate cut off at the band."""
-        common = neurons_of(values, layer, KINDS)
+        common = neurons_of(values, layer, "ssgd")
         return replace(common, reset="soft", band=self.b_th * common.threshold)
 
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:

@@ -134,3 +134,18 @@ def test_what_makes_no_network_is_refused_in_a_line(changes, told):
 def test_a_gene_out_of_its_range_is_refused(gene):
     with pytest.raises(ConfigError, match=f"{gene}: expected"):
         stdp(**{gene: 0})
+
+
+def test_a_map_of_one_neuron_inhibits_nobody_and_can_be_counted():
+    net = network(map_size=1)
+    net.parts["linear_1"].weight.data.fill_(50.0)
+    counter = OperationCounter(net.eval())
+    with torch.no_grad():
+        seen = net.observe(torch.ones(STEPS, 2, *SHAPE), tap=counter)
+    acs, macs = counter.take()
+    spikes = seen.spikes[0].sum((0, 2))
+    assert spikes.sum() > 0
+    assert (
+        acs.tolist() == (STEPS * INPUTS + spikes).tolist()
+    )  # to the partner: one each
+    assert macs.tolist() == [0.0, 0.0]
