@@ -38,6 +38,10 @@ class ArchitectureError(ConfigError):
     """Genes that make no network: a shape that cannot be, or one that is too large."""
 
 
+class MisfitError(ConfigError):
+    """A value that there is, but not beside those that are fixed."""
+
+
 class JournalError(MoosnnError):
     """A study's journal is damaged, or belongs to another study."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from moosnn.conditions import Value, same
-from moosnn.errors import ConfigError, nearest, one_of
+from moosnn.errors import ConfigError, MisfitError, nearest, one_of
 from moosnn.narrowing import Absent
 from moosnn.parameters import Choice
 from moosnn.problem import Problem
@@ -116,10 +116,12 @@ def _check_absent(space: Space, task: Task, one: Absent) -> None:
 
 
 def _said_of(name: str, value: Value, space: Space, task: Task) -> str | None:
-    """What a task says against a value of a parameter."""
+    """What a task says against a value of a parameter that it does not know."""
     middle = space.active(space.decode([0.5] * len(space)))
     try:
         task.check({**middle, name: value})
+    except MisfitError:
+        return None
     except ConfigError as error:
         return str(error) if str(error).startswith(f"{name}:") else None
     return None

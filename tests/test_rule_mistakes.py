@@ -162,6 +162,14 @@ def test_options_that_look_alike_can_be_left_out(options: str) -> None:
     assert "tau_mem_steps" in found.problem.space
 
 
+def test_what_a_fixed_rule_does_not_have_can_be_left_out() -> None:
+    """It was right to leave plif out: the rule that is fixed has no such neurons."""
+    found = parts("+experiment=nas_conv training=ssgd space.neuron.choice=[if,lif]")
+    assert "tau_mem_steps" in found.problem.space
+    with pytest.raises(ConfigError, match=r"neuron: got 'lfi'. Did you mean 'lif'"):
+        parts("+experiment=nas_conv training=ssgd space.neuron.choice=[if,lfi]")
+
+
 def test_a_mistyped_enqueued_point_is_not_passed_over() -> None:
     point = "{depth: 1, width: 64, neuron: fi}"
     with pytest.raises(ConfigError, match=r"study.enqueue\[0\]: parameter 'neuron'"):

@@ -18,6 +18,7 @@ from moosnn.errors import JournalError
 # What a study is. The rest of the config (executor, tracker, budget, folder) says how
 # it is run and may change from one driver to the next.
 IDENTITY = ("task", "space", "problem", "optimizer", "seed")
+_LONGEST = 200  # characters of a value in a message
 
 _PACKAGES = (
     "moosnn",
@@ -114,7 +115,9 @@ def require_same(
 def first_difference(then: object, now: object, path: str = "") -> str | None:
     """Where two pieces of plain data first differ, in words; ``None`` if nowhere."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
-        for key in [*then, *(k for k in now if k not in then)]:
+        keys = [*then, *(k for k in now if k not in then)]
+        # What follows from the rest of a config comes last: points, by the space.
+        for key in sorted(keys, key=lambda k: not path and k == "study"):
             inner = f"{path}.{key}" if path else str(key)
             if key not in now or key not in then:
                 side = "then" if key in then else "now"
@@ -125,7 +128,15 @@ def first_difference(then: object, now: object, path: str = "") -> str | None:
         if list(then) != list(now) and path == "space":
             return "space: the order of the parameters"
         return None
-    return None if then == now else f"{path}: then {then!r}, now {now!r}".lstrip(": ")
+    if then == now:
+        return None
+    return f"{path}: then {_short(then)}, now {_short(now)}".lstrip(": ")
+
+
+def _short(value: object) -> str:
+    """A value as a line of a message can hold it."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def _version(package: str) -> str | None:

@@ -97,3 +97,14 @@ def test_a_journal_without_a_header_is_refused() -> None:
 
 def test_equal_data_does_not_differ() -> None:
     assert first_difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) is None
+
+
+def test_what_follows_from_the_rest_is_named_last_and_no_value_fills_a_screen():
+    then = {"study": {"enqueue": "x" * 999}, "space": {"a": {"choice": [1, 2]}}}
+    other = {"study": {"enqueue": []}, "space": {"a": {"choice": [1, 3]}}}
+    assert first_difference(then, other) == "space.a.choice: then [1, 2], now [1, 3]"
+    same_space = {**other, "space": then["space"]}
+    said = first_difference(then, same_space)
+    assert said.startswith("study.enqueue: then 'xxx")
+    assert said.endswith("xxx …, now []")
+    assert len(said) < 300

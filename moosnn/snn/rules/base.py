@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, Self
 
-from moosnn.errors import ArchitectureError, ConfigError, one_of
+from moosnn.errors import ArchitectureError, MisfitError, one_of
 from moosnn.snn.layer import NEURONS, RESETS, SURROGATES, Neurons
 from moosnn.snn.values import Values
 from moosnn.space import Value
@@ -78,14 +78,15 @@ def kind_of(values: Values, layer: int, training: str) -> str:
         training: the learning rule, one of `KINDS`.
 
     Raises:
-        ConfigError: no type, or one that only other rules train.
+        ConfigError: no type.
+        MisfitError: one that only other rules train.
     """
     value, kinds = values.value("neuron", layer), KINDS[training]
     others = [rule for rule in KINDS if value in KINDS[rule]]
     if value in kinds or not others:
         return values.option("neuron", kinds, layer)
     having = "" if training == "bptt" else f" (space={training} has them)"
-    raise ConfigError(
+    raise MisfitError(
         f"{values.name('neuron', layer)}: training={training} has neurons "
         f"{one_of(kinds)}, got {value!r}; use one of these{having}, or training="
         f"{one_of(others)}."
