@@ -31,7 +31,7 @@ from moosnn.snn.learning.losses import activity_penalty, answer_loss
 from moosnn.snn.network import SpikingNetwork
 from tests.snn.built import CLASSES
 
-A_GROUP = 130  # networks of a test; 5 architectures x 4 groups of them: 2,600
+A_GROUP = 130  # networks of a test; 6 architectures x 4 groups of them: 3,120
 GROUPS = 4
 SIZES = {
     "mlp": ("depth", 8),

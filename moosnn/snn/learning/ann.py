@@ -24,7 +24,7 @@ from moosnn.snn.connections import Dropout
 from moosnn.snn.genes import Genes
 from moosnn.snn.layer import Neurons
 from moosnn.snn.learning.checkpoint import Saved
-from moosnn.snn.learning.descent import held, hold_again
+from moosnn.snn.learning.progress import held, hold_again
 from moosnn.snn.learning.training import Course, shuffled
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.rules.hybrid import Hybrid

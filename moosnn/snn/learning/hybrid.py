@@ -41,7 +41,8 @@ from moosnn.snn.connections import Convolution
 from moosnn.snn.fused import fire
 from moosnn.snn.layer import Neurons
 from moosnn.snn.learning import ann
-from moosnn.snn.learning.descent import EPOCH, descend
+from moosnn.snn.learning.descent import descend
+from moosnn.snn.learning.progress import EPOCH
 from moosnn.snn.learning.training import Course, Fit
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.rules.hybrid import Hybrid

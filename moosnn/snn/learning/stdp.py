@@ -24,7 +24,7 @@ in the first epoch, as its samples up to there did.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -37,12 +37,11 @@ from moosnn.snn.blueprint import Linear, Node
 from moosnn.snn.coding import encode
 from moosnn.snn.decoding import Decoder, Responses
 from moosnn.snn.fixed import OneToOne
-from moosnn.snn.learning.checkpoint import Saved
-from moosnn.snn.learning.training import Course, Fit, Tally, shuffled, untouched
+from moosnn.snn.learning.progress import Progress
+from moosnn.snn.learning.training import Course, Fit, Tally, shuffled
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.rules.stdp import Stdp
 from moosnn.snn.samples import Samples
-from moosnn.snn.silence import BatchSilence
 
 W_MAX = 1.0
 _CHUNK = 512  # samples shown at once where nothing is learned, at most
@@ -101,59 +100,12 @@ def normalise(weight: Tensor, norm: float) -> None:
     weight.mul_(norm / sums.masked_fill(sums == 0, 1.0))
 
 
-@dataclass(slots=True)
-class _State:
-    """Where a training is, between two epochs."""
-
-    network: SpikingNetwork
-    course: Course
-    fit: Fit
-    epoch: int = 0
-
-    def saved(self) -> Saved:
-        """Everything that the epochs to come depend on."""
-        kept = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        own = {"generator": self.course.generator.get_state()}
-        heard = [asdict(batch) for batch in self.course.watch.heard()]
-        return Saved(
-            tensors={**kept, **own, "recent": self.fit.recent},
-            facts={"epoch": self.epoch, "updates": self.fit.updates, "heard": heard},
-        )
-
-    def restore(self, saved: Saved) -> None:
-        """Be where the saved training was."""
-        network = {
-            name.partition(".")[2]: tensor
-            for name, tensor in saved.tensors.items()
-            if name.startswith("network.")
-        }
-        self.network.load_state_dict(network)
-        self.course.generator.set_state(saved.tensors["generator"])
-        heard = [
-            BatchSilence(
-                samples=raw["samples"],
-                silent=tuple(raw["silent"]),
-                peaks=tuple(raw["peaks"]),
-            )
-            for raw in saved.facts["heard"]
-        ]
-        self.course.watch.hear_again(heard)
-        self.epoch = int(saved.facts["epoch"])
-        updates, recent = int(saved.facts["updates"]), saved.tensors["recent"]
-        self.fit = replace(self.fit, updates=updates, recent=recent)
-
-
 @torch.no_grad()
 def fit(network: SpikingNetwork, samples: Samples, course: Course) -> Fit:
     """See `moosnn.snn.learning.training.Rule`."""
     genes = network.genes
-    first = untouched(len(samples), genes.batch_size, genes.epochs)
-    state = _State(network, course, first)
-    saved = course.checkpoint.saved()
-    if saved is None:
-        _begin(network)
-    else:
-        state.restore(saved)
+    _begin(network)  # a checkpoint has other weights
+    state = Progress.begun(network, samples, course)
     while state.epoch < genes.epochs:
         course.checkpoint.offer(state.saved)
         state.epoch += 1
@@ -173,17 +125,17 @@ def _begin(network: SpikingNetwork) -> None:
     normalise(weight.abs_(), _rule_of(network).norm)
 
 
-def _epoch(state: _State, samples: Samples, tally: Tally) -> bool:
+def _epoch(state: Progress, samples: Samples, tally: Tally) -> bool:
     """Show all samples once; whether the watch stopped it."""
-    network, course = state.network, state.course
+    network, generator = state.network, state.generator
     network.train()
     decoder = _decoder_of(network)
     responses = Responses(decoder, samples.device)
     renewed = 1  # samples at which the answers of a first epoch are read anew
     size = network.genes.batch_size
-    for chosen in shuffled(len(samples), size, course.generator):
+    for chosen in shuffled(len(samples), size, generator):
         inputs, labels = samples.batch(chosen)
-        seen = _show(network, encode(inputs, network.genes, course.generator))
+        seen = _show(network, encode(inputs, network.genes, generator))
         _require_range(seen, state.epoch)
         tally.add(seen, labels, float(F.cross_entropy(seen.logits, labels)))
         responses.add(seen.spikes[0], labels)
@@ -191,7 +143,7 @@ def _epoch(state: _State, samples: Samples, tally: Tally) -> bool:
             decoder.assign(responses)
             renewed = 2 * tally.samples
         state.fit = state.fit.after(chosen)
-        if state.fit.updates < state.fit.planned and course.watch.update(seen):
+        if state.fit.updates < state.fit.planned and state.watch.update(seen):
             _require_finite(network, state.epoch)
             return True
     _require_finite(network, state.epoch)
