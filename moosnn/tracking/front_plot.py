@@ -140,7 +140,7 @@ def _draw_kinds(
     on_front: Sequence[Trial],
     objectives: tuple[Objective, Objective],
 ) -> None:
-    """The front's members, each kind in its own colour and shape, and what else it has.
+    """Each kind in its own colour and shape: the front's members large, others small.
 
     The legend says of each kind how many of its feasible points are on the front.
     """
@@ -149,15 +149,16 @@ def _draw_kinds(
         own = [t for t in feasible if kind.has(t)]
         best = [t for t in on_front if kind.has(t)]
         rest = [t for t in own if t not in best]
-        for trials, marker, size in ((rest, "o", 4), (best, kind.marker, 7)):
+        for trials, size, alpha in ((rest, 4, 0.6), (best, 8, 1.0)):
             axes.plot(
                 _clipped(trials, horizontal),
                 _values(trials, vertical.metric),
-                marker=marker,
+                marker=kind.marker,
                 markersize=size,
                 color=kind.colour,
+                alpha=alpha,
                 linestyle="none",
-                label=f"{kind.option} ({len(best)} of {len(own)})" * (size == 7),
+                label=f"{kind.option} ({len(best)} of {len(own)})" * (trials is best),
             )
 
 

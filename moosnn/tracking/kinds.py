@@ -29,7 +29,7 @@ class Kind:
         parameter: the choice.
         option: its value.
         colour: of its points.
-        marker: of its members of the front.
+        marker: of its points, small where they are not on the front.
     """
 
     parameter: str
