@@ -257,7 +257,7 @@ DEFAULT_ROWS = _default_rows()
 
 
 def test_the_page_of_learning_rules_has_all_their_genes() -> None:
-    for rule, module in gene_names.RULE_MODULES.items():
+    for rule, module in gene_names.RULES.items():
         told = {gene for name, gene, _ in DEFAULT_ROWS if name == rule}
         assert set(module.DEFAULTS) <= told, rule
 
@@ -266,7 +266,7 @@ def test_the_page_of_learning_rules_has_all_their_genes() -> None:
 def test_the_page_of_learning_rules_has_the_defaults_that_a_rule_changes(
     rule: str,
 ) -> None:
-    module = gene_names.RULE_MODULES[rule]
+    module = gene_names.RULES[rule]
     told = {gene for name, gene, _ in DEFAULT_ROWS if name == rule}
     # What nobody can choose under a rule stands in its text: "a soft reset".
     for gene in set(module.CHANGED) - told:

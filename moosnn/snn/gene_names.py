@@ -15,21 +15,13 @@ from moosnn.snn.architectures import cell, cnn, conv, diehl_cook, mlp, sew
 from moosnn.snn.draft import Draft
 from moosnn.snn.layer import Neurons
 from moosnn.snn.rules import bptt, hybrid, slayer, ssgd, stdp
-from moosnn.snn.rules.base import NEURON_DEFAULTS, Rule
+from moosnn.snn.rules.base import NEURON_DEFAULTS, RuleModule
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
 MAX_LAYERS = 8
-RULES: Mapping[str, type[Rule]] = MappingProxyType(
-    {
-        "bptt": bptt.Bptt,
-        "ssgd": ssgd.Ssgd,
-        "slayer": slayer.Slayer,
-        "stdp": stdp.Stdp,
-        "hybrid": hybrid.Hybrid,
-    }
-)
-RULE_MODULES = MappingProxyType(
+# Each a module that says what `RuleModule` asks for.
+RULES: Mapping[str, RuleModule] = MappingProxyType(
     {"bptt": bptt, "ssgd": ssgd, "slayer": slayer, "stdp": stdp, "hybrid": hybrid}
 )
 ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
@@ -76,7 +68,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
         **diehl_cook.DEFAULTS,
         **NEURON_DEFAULTS,
         "training": "bptt",
-        **{k: v for rule in RULE_MODULES.values() for k, v in rule.DEFAULTS.items()},
+        **{k: v for rule in RULES.values() for k, v in rule.DEFAULTS.items()},
         "dropout": 0.0,
         "coding": "direct",
         "population": 4,
@@ -93,7 +85,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
 )
 _LAYERED = {
     *NEURON_DEFAULTS,
-    *(name for rule in RULE_MODULES.values() for name in rule.LAYERED),
+    *(name for rule in RULES.values() for name in rule.LAYERED),
     *(name for part in (mlp, conv, cnn, cell, sew) for name in part.LAYERED),
 }
 NAMES = frozenset(
@@ -127,7 +119,7 @@ def defaults(training: object) -> dict[str, Value]:
     """
     if not isinstance(training, str) or training not in RULES:
         raise ConfigError(f"training: got {training!r}.{nearest(str(training), RULES)}")
-    return {**DEFAULTS, **RULE_MODULES[training].CHANGED, "training": training}
+    return {**DEFAULTS, **RULES[training].CHANGED, "training": training}
 
 
 def require_learnt(architectures: Sequence[str], trainings: Sequence[str]) -> None:
@@ -194,7 +186,5 @@ def _learnt(training: str) -> Sequence[str]:
 
 def _rules_reading(gene: str) -> list[str]:
     """The rules that have a gene."""
-    owners = [name for name, rule in RULE_MODULES.items() if gene in rule.DEFAULTS]
-    return owners or [
-        name for name, rule in RULE_MODULES.items() if gene not in rule.UNREAD
-    ]
+    owners = [name for name, rule in RULES.items() if gene in rule.DEFAULTS]
+    return owners or [name for name, rule in RULES.items() if gene not in rule.UNREAD]

@@ -113,7 +113,7 @@ class Genes:
                 raise ConfigError(f"no parameter {name!r}.{nearest(name, NAMES)}")
         values = Values(params)
         training = values.option("training", tuple(RULES))
-        rule = RULES[training].read(values)
+        rule = RULES[training].RULE.read(values)
         name = values.option("architecture", tuple(ARCHITECTURES))
         architecture = ARCHITECTURES[name].read(values)
         readout, loss = (

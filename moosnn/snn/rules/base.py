@@ -39,13 +39,7 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 class Rule(Protocol):
-    """The hyperparameters that only one learning rule has.
-
-    A module of a rule also says, as constants: ``DEFAULTS``, its own genes and their
-    values; ``CHANGED``, other values that common genes have by default under this
-    rule; ``UNREAD``, common genes without meaning under it; ``LAYERED``, which of its
-    own genes a layer may have for itself.
-    """
+    """The hyperparameters that only one learning rule has."""
 
     @classmethod
     def read(cls, values: Values) -> Self:
@@ -67,6 +61,24 @@ class Rule(Protocol):
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
         """Why it cannot train such a network, or ``None``."""
         ...
+
+
+class RuleModule(Protocol):
+    """What a module of a learning rule says.
+
+    Attributes:
+        DEFAULTS: its own genes and their values.
+        CHANGED: other values that common genes have by default under this rule.
+        UNREAD: common genes without meaning under it.
+        LAYERED: which of its own genes a layer may have for itself.
+        RULE: the rule.
+    """
+
+    DEFAULTS: Mapping[str, Value]
+    CHANGED: Mapping[str, Value]
+    UNREAD: frozenset[str]
+    LAYERED: tuple[str, ...]
+    RULE: type[Rule]
 
 
 def kind_of(values: Values, layer: int, training: str) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Self
 
 from moosnn.snn.layer import Neurons
-from moosnn.snn.rules.base import neurons_of
+from moosnn.snn.rules.base import Rule, neurons_of
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
@@ -37,3 +37,6 @@ class Bptt:
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
         """It trains everything."""
         return None
+
+
+RULE: type[Rule] = Bptt

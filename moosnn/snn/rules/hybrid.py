@@ -18,7 +18,7 @@ from moosnn.errors import ArchitectureError
 from moosnn.snn.architectures.cnn import Cnn
 from moosnn.snn.architectures.mlp import Mlp
 from moosnn.snn.layer import Neurons
-from moosnn.snn.rules.base import neurons_of
+from moosnn.snn.rules.base import Rule, neurons_of
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
@@ -149,3 +149,6 @@ class Hybrid:
                 f"max, got {readout}"
             )
         return None
+
+
+RULE: type[Rule] = Hybrid

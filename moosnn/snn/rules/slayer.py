@@ -67,7 +67,7 @@ UNREAD = frozenset(
         "adaptation",
     }
 )
-LAYERED = (
+LAYERED: tuple[str, ...] = (
     "tau_s_steps",
     "tau_ref_steps",
     "scale_ref",
@@ -208,3 +208,6 @@ def _share(values: Values, name: str, layer: int | None = None) -> float:
             f"{values.name(name, layer)}: expected a share in [0, 1], got {value:g}."
         )
     return value
+
+
+RULE: type[base.Rule] = Slayer

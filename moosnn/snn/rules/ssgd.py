@@ -13,7 +13,7 @@ from typing import Self
 
 from moosnn.snn.layer import Neurons
 from moosnn.snn.rules import base
-from moosnn.snn.rules.base import neurons_of
+from moosnn.snn.rules.base import Rule, neurons_of
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
@@ -63,3 +63,6 @@ class Ssgd:
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
         """It trains everything."""
         return None
+
+
+RULE: type[Rule] = Ssgd

@@ -18,7 +18,7 @@ from typing import Self
 from moosnn.errors import ArchitectureError
 from moosnn.snn.fixed import DECODERS, Population
 from moosnn.snn.layer import Neurons
-from moosnn.snn.rules.base import NEURON_DEFAULTS
+from moosnn.snn.rules.base import NEURON_DEFAULTS, Rule
 from moosnn.snn.values import Values
 from moosnn.space import Value
 
@@ -156,3 +156,6 @@ class Stdp:
         if architecture == ARCHITECTURE:
             return None
         return f"expected architecture={ARCHITECTURE}, got {architecture}"
+
+
+RULE: type[Rule] = Stdp

@@ -487,4 +487,4 @@ def test_its_neurons_are_those_of_its_genes():
     found = genes(hybrid_surrogate="stdb", stdb_alpha=0.2, stdb_beta=0.05).neurons[0]
     assert (found.reset, found.surrogate) == ("soft", "stdb")
     assert (found.height, found.slope, found.kind) == (0.2, 0.05, "if")
-    assert RULES["hybrid"] is type(genes().rule)
+    assert RULES["hybrid"].RULE is type(genes().rule)
