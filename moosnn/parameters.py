@@ -269,11 +269,11 @@ class Choice:
     """An unordered parameter.
 
     Attributes:
-        options: two or more different values.
+        options: different values; of a single one, that value is it always.
         when: the conditions under which the parameter exists.
 
     Raises:
-        SpaceError: fewer than two options, two equal ones (True equals 1), or one that
+        SpaceError: no option, two equal ones (True equals 1), or one that
             is not a string, a finite number or a boolean.
     """
 
@@ -283,11 +283,8 @@ class Choice:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
-        if len(self.options) < 2:
-            raise SpaceError(
-                f"choice: expected two or more options, got {list(self.options)}; "
-                "a fixed value belongs into task.fixed."
-            )
+        if not self.options:
+            raise SpaceError("choice: expected one or more options, got [].")
         for option in self.options:
             if not isinstance(option, bool | int | float | str) or not is_value(option):
                 raise SpaceError(

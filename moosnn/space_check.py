@@ -174,16 +174,13 @@ def _require_each_option(problem: Problem) -> None:
             reason = str(reasons[never[0]]).rstrip(".")
             raise ConfigError(
                 f"space.{name}.choice: no point with {name}={one_of(never)} may be "
-                f"tried, e.g.: {reason}; or {_way_out(name, choice, never)}."
+                f"tried, e.g.: {reason}; or leave that out: "
+                f"space.{name}.choice=[{','.join(_rest(choice, never))}]."
             )
 
 
-def _way_out(name: str, choice: Choice, never: Sequence[Value]) -> str:
-    """How to search a choice without some of its options."""
-    rest = [str(option) for option in choice.options if option not in never]
-    if len(rest) > 1:
-        return f"leave that out: space.{name}.choice=[{','.join(rest)}]"
-    return f"set task.fixed.{name}={rest[0]} in place of space.{name}"
+def _rest(choice: Choice, never: Sequence[Value]) -> list[str]:
+    return [str(option) for option in choice.options if option not in never]
 
 
 def _why_never(

@@ -219,7 +219,7 @@ MISTAKES = {
     f"{SMOKE} --cancle": "unknown option '--cancle'. Did you mean '--cancel'?",
     f"{SMOKE} space.tau_steps.when=a>1": "cannot read 'space.tau_steps.when=a>1': ",
     f"{SMOKE} space.depth.int=[]": "space.depth: int: expected [low, high], got [].",
-    f"{SMOKE} space.neuron.choice=[]": "space.neuron: choice: expected two or more opt",
+    f"{SMOKE} space.neuron.choice=[]": "space.neuron: choice: expected one or more opt",
     f"{SMOKE} space.depth.int=[a,b]": "space.depth: int: expected two finite numbers",
     f"{SMOKE} space.lr.float=[-1,1]": "space.lr: float: a log scale needs low > 0",
     f"{SMOKE} space.lr.float=[.5,.1]": "space.lr: float: expected low < high",

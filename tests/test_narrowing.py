@@ -57,6 +57,14 @@ def test_a_space_without_anything_left_out_stays_as_it_is() -> None:
     assert list(narrowed(raw).to_config()) == ["a", "b"]
 
 
+def test_a_choice_may_be_narrowed_to_one_option() -> None:
+    raw = "a: {choice: [x]}\nb: {int: [1, 3], when: {a: y}}\nc: {int: [1, 3]}"
+    space = narrowed(raw)
+    assert list(space) == ["a", "c"]
+    assert {space.decode([at, 0.0])["a"] for at in (0.0, 0.5, 1.0)} == {"x"}
+    assert space.encode({"a": "x", "c": 1})[0] == 0.5
+
+
 def test_a_narrowed_space_survives_its_own_yaml() -> None:
     space = narrowed(RAW)
     assert Space.from_config(space.to_config()) == space

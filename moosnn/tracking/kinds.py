@@ -45,7 +45,8 @@ class Kind:
 def telling(space: Space) -> str | None:
     """The parameter whose options are the kinds; ``None`` = all are of one kind."""
     for name in TELLING:
-        if name in space and isinstance(space.parameters[name], Choice):
+        parameter = space.parameters[name] if name in space else None
+        if isinstance(parameter, Choice) and parameter.count > 1:
             return name
     return None
 

@@ -219,7 +219,8 @@ class OptimizerContract:
         assert all(p.params["depth"] <= 2 for p in proposals)
 
     def test_a_finite_space_is_exhausted(self, make) -> None:
-        space = Space({"depth": Int(low=1, high=3), "skip": Choice(options=("a", "b"))})
+        pair, lone = Choice(options=("a", "b")), Choice(options=("x",))
+        space = Space({"depth": Int(low=1, high=3), "skip": pair, "only": lone})
         problem = Problem(
             space=space, objectives=(Objective(metric="y", goal="min", reference=99),)
         )
