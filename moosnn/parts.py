@@ -204,6 +204,13 @@ def _check_metrics(problem: Problem, task: Task) -> None:
     Raises:
         ConfigError: with the metric.
     """
+    unasked: Mapping[str, str] = getattr(task, "unasked", {})  # few tasks have any
+    for metric in problem.metrics:
+        if metric in unasked:
+            raise ConfigError(
+                f"problem: {metric!r} is measured only if the task is asked for it: "
+                f"set {unasked[metric]}."
+            )
     problem.check_task(task.metrics)
     for constraint in problem.constraints:
         if constraint.metric not in task.always:

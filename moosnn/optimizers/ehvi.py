@@ -8,6 +8,10 @@ acquisition function computed, a candidate found.
    total violation is expected to improve most (`Feasibility`).
 3. From then on: the point that is expected to add most feasible hypervolume, noise and
    pending trials included (`Improvement`).
+4. Where that would be next to nothing, the search has settled in what it knows to be
+   feasible: then the probability of feasibility counts half, in logarithms. On C2DTLZ2
+   with 4 variables, whose feasible region is in three pieces, two of ten searches of 80
+   trials never left the first one without this.
 """
 
 from __future__ import annotations
@@ -37,9 +41,11 @@ from moosnn.optimizers.models import (
 )
 from moosnn.optimizers.outcomes import features_of
 from moosnn.optimizers.posterior import Surrogates
-from moosnn.optimizers.search import Effort, Score, best_point
+from moosnn.optimizers.search import Effort, Instead, Score, best_point
 from moosnn.pareto.dominance import non_dominated
+from moosnn.pareto.hypervolume import hypervolume
 from moosnn.problem import Floats, Mask, Problem
+from moosnn.space import Value
 from moosnn.trial import Proposal
 
 _log = logging.getLogger(__name__)
@@ -47,6 +53,8 @@ _log = logging.getLogger(__name__)
 _SMALLEST_DESIGN = 5
 _MOST_OBJECTIVES = 3
 _MANY_TRIALS = 300  # from here on the starts are improved together
+_LITTLE = 0.003  # of the hypervolume: an improvement that is next to nothing
+_BOLD = 0.5  # caution where nothing more can be expected
 
 
 class Ehvi:
@@ -126,25 +134,35 @@ class Ehvi:
         surrogates = surrogates_of(question, self._chain)
         if surrogates is None:
             return None, "sobol"
-        score, bases, origin = self._improvement(question, surrogates) or (
-            *feasibility_score(question, surrogates),
-            "feasibility",
-        )
+        found = self._improvement(question, surrogates)
+        if found is None:
+            score, bases = feasibility_score(question, surrogates)
+            return self._best(question, score, bases), "feasibility"
+        careful, bold, bases = found
+        return self._best(question, careful, bases, bold), "ehvi"
+
+    def _best(
+        self,
+        question: Question,
+        score: Score,
+        bases: Floats,
+        instead: Instead | None = None,
+    ) -> dict[str, Value] | None:
         many = len(question.history.done) > _MANY_TRIALS
-        params = best_point(
+        return best_point(
             score,
             question.cube,
             bases,
             question.fresh,
             rng=question.rng,
             effort=replace(self.effort, together=many),
+            instead=instead,
         )
-        return params, origin
 
     def _improvement(
         self, question: Question, surrogates: Surrogates
-    ) -> tuple[Score, Floats, str] | None:
-        """The score, the front's points, the origin; ``None`` = nothing good yet."""
+    ) -> tuple[Score, Instead | None, Floats] | None:
+        """The scores and the front's points; ``None`` = nothing good yet."""
         good = feasible_trials(question.problem, question.history)
         if not good:
             return None
@@ -159,4 +177,9 @@ class Ehvi:
         front = exceeds.copy()
         front[exceeds] = non_dominated(-means[exceeds])
         bases = [t.proposal.params for t, kept in zip(good, front, strict=True) if kept]
-        return Improvement(after, fronts), question.cube.encoded(bases), "ehvi"
+        bold = None
+        if len(surrogates.zeros) > gains:  # else there is nothing to be careful of
+            volume = hypervolume(-means[front], -surrogates.zeros[:gains])
+            score = Improvement(after, fronts, caution=_BOLD)
+            bold = Instead(score, float(np.log(_LITTLE * volume)))
+        return Improvement(after, fronts), bold, question.cube.encoded(bases)

@@ -58,10 +58,15 @@ class Improvement:
     Args:
         surrogates: of all outcomes, imagined ``s`` times; ``gains`` >= 1.
         draws: the boxes that the front leaves in each of the ``s`` draws.
+        caution: the power of the probability of feasibility, in (0, 1]; with less than
+            1 a point counts that the models think infeasible, if it would add much.
     """
 
-    def __init__(self, surrogates: Surrogates, draws: Sequence[Cells]) -> None:
+    def __init__(
+        self, surrogates: Surrogates, draws: Sequence[Cells], *, caution: float = 1.0
+    ) -> None:
         self._surrogates = surrogates
+        self._caution = caution
         self._axes = [_axis(draws, k) for k in range(surrogates.gains)]
         counts = [len(cells.lower) for cells in draws]
         self._draw = np.repeat(np.arange(len(draws)), counts)
@@ -72,7 +77,7 @@ class Improvement:
     def values(self, points: Floats) -> Floats:
         """The score at ``b x e`` points, ``b``."""
         prediction = self._surrogates.predict(points)
-        feasible, _ = log_feasibility(self._surrogates, prediction)
+        feasible = self._caution * log_feasibility(self._surrogates, prediction)[0]
         together = max(1, _NUMBERS // self._widest)
         found = np.empty(len(points))
         for first in range(0, len(points), together):
@@ -96,6 +101,7 @@ class Improvement:
             self._log_side(prediction, k, axis) for k, axis in enumerate(self._axes)
         ]
         feasible, weights = log_feasibility(self._surrogates, prediction)
+        feasible, weights = self._caution * feasible, self._caution * weights
         total = sum(side[0] for side in sides) + feasible[:, self._draw]
         values = logsumexp(total, axis=1)
         shares = np.exp(total - values[:, None])  # of each box

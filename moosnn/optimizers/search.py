@@ -58,6 +58,19 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
+class Instead:
+    """A score that takes another one's place where that one promises little.
+
+    Attributes:
+        score: the other score.
+        below: if no raw candidate has so much of the first one.
+    """
+
+    score: Score
+    below: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Pool:
     """Snapped points with their scores.
 
@@ -101,6 +114,7 @@ def best_point(
     *,
     rng: np.random.Generator,
     effort: Effort,
+    instead: Instead | None = None,
 ) -> dict[str, Value] | None:
     """The fresh point of the largest score that a search found.
 
@@ -115,11 +129,16 @@ def best_point(
         fresh: which points may be proposed.
         rng: of the candidates.
         effort: how hard to search.
+        instead: by what to search if the score promises little.
 
     Returns:
         A canonical point, or ``None`` if no candidate was fresh.
     """
-    pool = _Pool.of(score, cube, _raw(cube, bases, rng, effort.raw_candidates))
+    raw = _raw(cube, bases, rng, effort.raw_candidates)
+    pool = _Pool.of(score, cube, raw)
+    if instead is not None and pool.scores.max() < instead.below:
+        score = instead.score
+        pool = _Pool.of(score, cube, raw)
     starts = _spread_starts(pool, cube, fresh, effort.restarts)
     if not starts:
         return None

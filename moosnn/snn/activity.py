@@ -6,6 +6,7 @@ about, what is wanted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from moosnn.snn.silence import nearness
+
+Stages = tuple[tuple[int, ...], ...]  # the layers of each stage, as positions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class Activity:
     spikes: tuple[Tensor, ...]
     membranes: tuple[Tensor, ...]
     thresholds: tuple[float, ...]
-    stages: tuple[tuple[int, ...], ...]
+    stages: Stages
 
     def layer_counts(self) -> Tensor:
         """Spikes of each sample in each layer, ``N x layers``, differentiable."""
@@ -49,8 +52,7 @@ class Activity:
 
     def stage_counts(self) -> Tensor:
         """Spikes of each sample in each stage, ``N x stages``, no gradient."""
-        layers = self.layer_counts().detach()
-        return torch.stack([layers[:, list(s)].sum(1) for s in self.stages], dim=1)
+        return stage_counts(self.layer_counts().detach(), self.stages)
 
     def stage_nearness(self, alpha: int) -> Tensor:
         """How near each sample came to its alpha-th spike in each stage.
@@ -58,13 +60,36 @@ class Activity:
         Returns:
             ``N x stages``, see `moosnn.snn.silence.nearness`.
         """
-        columns = []
-        for stage in self.stages:
-            first = stage[0]
-            if len(stage) == 1:
-                entries, threshold = self.membranes[first], self.thresholds[first]
-            else:
-                ratios = [self.membranes[k] / self.thresholds[k] for k in stage]
-                entries, threshold = torch.cat([r.flatten(2) for r in ratios], 2), 1.0
-            columns.append(nearness(entries, threshold, alpha))
-        return torch.stack(columns, dim=1)
+        return stage_nearness(self.membranes, self.thresholds, self.stages, alpha)
+
+
+def stage_counts(counts: Tensor, stages: Stages) -> Tensor:
+    """``N x stages`` spikes of ``N x layers`` spikes."""
+    return torch.stack([counts[:, list(s)].sum(1) for s in stages], dim=1)
+
+
+def stage_nearness(
+    membranes: Sequence[Tensor], thresholds: Sequence[float], stages: Stages, alpha: int
+) -> Tensor:
+    """How near each sample came to its alpha-th spike in each stage.
+
+    Args:
+        membranes: of each layer before reset, ``T x N x …``, or of each sample only the
+            alpha largest, ``1 x N x alpha``.
+        thresholds: of each layer.
+        stages: the layers of each stage.
+        alpha: >= 1.
+
+    Returns:
+        ``N x stages``, see `moosnn.snn.silence.nearness`.
+    """
+    columns = []
+    for stage in stages:
+        first = stage[0]
+        if len(stage) == 1:
+            entries, threshold = membranes[first], thresholds[first]
+        else:
+            ratios = [membranes[k] / thresholds[k] for k in stage]
+            entries, threshold = torch.cat([r.flatten(2) for r in ratios], 2), 1.0
+        columns.append(nearness(entries, threshold, alpha))
+    return torch.stack(columns, dim=1)

@@ -123,13 +123,15 @@ def static_metrics(hardware: Hardware) -> dict[str, float]:
     """What is known of any network, silent ones too.
 
     Returns:
-        ``dense_ops`` and ``membrane_updates`` of a sample, ``connection_sparsity`` in
-        [0, 1], ``footprint_bytes``.
+        ``dense_ops`` and ``membrane_updates`` of a sample, ``connection_sparsity`` and
+        ``connectivity`` (one minus it) in [0, 1], ``footprint_bytes``.
     """
+    nonzero = hardware.weights - hardware.zero_weights
     return {
         "dense_ops": float(hardware.dense_ops),
         "membrane_updates": float(hardware.membrane_updates),
         "connection_sparsity": hardware.zero_weights / hardware.weights,
+        "connectivity": nonzero / hardware.weights,
         "footprint_bytes": float(hardware.footprint_bytes),
     }
 

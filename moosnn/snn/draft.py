@@ -42,9 +42,12 @@ class Draft:
         """The shape of a node."""
         return self._shapes[name]
 
-    def linear(self, source: str, outputs: int, *, bias: bool = True) -> str:
-        """All entries of ``source`` to ``outputs`` ones."""
-        return self._add(Linear(outputs=outputs, bias=bias), (source,), (outputs,))
+    def linear(
+        self, source: str, outputs: int, *, bias: bool = True, name: str | None = None
+    ) -> str:
+        """All entries of ``source`` to ``outputs`` ones; see `neurons` for ``name``."""
+        op = Linear(outputs=outputs, bias=bias)
+        return self._add(op, (source,), (outputs,), name)
 
     def conv(
         self,
@@ -104,9 +107,18 @@ class Draft:
             return names[0]
         return self._add(Sum(), names, self._shapes[names[0]])
 
-    def neurons(self, current: str, neurons: Neurons) -> str:
-        """Spiking neurons driven by ``current``."""
-        return self._add(neurons, (current,), self._shapes[current])
+    def neurons(
+        self, current: str, neurons: Neurons, *, name: str | None = None
+    ) -> str:
+        """Spiking neurons driven by ``current``.
+
+        Args:
+            current: a node.
+            neurons: type and constants.
+            name: unique; ``None`` = the kind of node and how many of it came before,
+                which depends on what else is drawn.
+        """
+        return self._add(neurons, (current,), self._shapes[current], name)
 
     def spikes(self, source: str) -> str:
         """1 where ``source`` is above 0."""
@@ -146,10 +158,17 @@ class Draft:
             )
         return shape
 
-    def _add(self, op: Op, sources: tuple[str, ...], shape: Shape) -> str:
-        kind = type(op).__name__.lower()
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        name = f"{kind}_{self._counts[kind]}"
+    def _add(
+        self,
+        op: Op,
+        sources: tuple[str, ...],
+        shape: Shape,
+        name: str | None = None,
+    ) -> str:
+        if name is None:
+            kind = type(op).__name__.lower()
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            name = f"{kind}_{self._counts[kind]}"
         self._nodes.append(Node(name=name, op=op, sources=sources, shape=shape))
         self._shapes[name] = shape
         return name

@@ -11,10 +11,20 @@ from types import MappingProxyType
 from typing import Protocol
 
 from moosnn.errors import ConfigError, nearest, one_of
-from moosnn.snn.architectures import cell, cnn, conv, diehl_cook, mlp, sew
+from moosnn.snn.architectures import cell, cnn, conv, diehl_cook, mlp, paths, sew
 from moosnn.snn.draft import Draft
 from moosnn.snn.layer import Neurons
-from moosnn.snn.rules import bptt, hybrid, slayer, ssgd, stdp
+from moosnn.snn.rules import (
+    bptt,
+    eprop,
+    grad_r,
+    hybrid,
+    mutation,
+    slayer,
+    ssgd,
+    stdp,
+    supernet,
+)
 from moosnn.snn.rules.base import NEURON_DEFAULTS, RuleModule
 from moosnn.snn.values import Values
 from moosnn.space import Value
@@ -22,7 +32,17 @@ from moosnn.space import Value
 MAX_LAYERS = 8
 # Each a module that says what `RuleModule` asks for.
 RULES: Mapping[str, RuleModule] = MappingProxyType(
-    {"bptt": bptt, "ssgd": ssgd, "slayer": slayer, "stdp": stdp, "hybrid": hybrid}
+    {
+        "bptt": bptt,
+        "ssgd": ssgd,
+        "slayer": slayer,
+        "stdp": stdp,
+        "hybrid": hybrid,
+        "grad_r": grad_r,
+        "eprop": eprop,
+        "mutation": mutation,
+        "supernet": supernet,
+    }
 )
 ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
     {
@@ -32,6 +52,7 @@ ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
         "cell": cell.Cells,
         "sew": sew.SewNet,
         "diehl_cook": diehl_cook.DiehlCook,
+        "paths": paths.Paths,
     }
 )
 # What an architecture reads; all other genes are of every architecture.
@@ -43,11 +64,18 @@ _READ_BY: Mapping[str, frozenset[str]] = MappingProxyType(
         "cell": frozenset(cell.DEFAULTS),
         "sew": frozenset({"depth", "channels", *sew.DEFAULTS}),
         "diehl_cook": frozenset(diehl_cook.DEFAULTS),
+        "paths": frozenset({"depth", *paths.DEFAULTS}),
     }
 )
 # The architectures that a rule learns; those that are not here learn all.
 _LEARNT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"hybrid": hybrid.CONVERTED, "stdp": (stdp.ARCHITECTURE,)}
+    {
+        "hybrid": hybrid.CONVERTED,
+        "eprop": eprop.ARCHITECTURES,
+        "stdp": (stdp.ARCHITECTURE,),
+        "supernet": (supernet.ARCHITECTURE,),
+        "mutation": tuple(a for a in ARCHITECTURES if a != mutation.REFUSED),
+    }
 )
 CODINGS = ("direct", "rate", "latency", "population", "frames")
 READOUTS = ("mean", "sum", "max", "rate", "first_spike")
@@ -66,6 +94,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
         **cell.DEFAULTS,
         **sew.DEFAULTS,
         **diehl_cook.DEFAULTS,
+        **paths.DEFAULTS,
         **NEURON_DEFAULTS,
         "training": "bptt",
         **{k: v for rule in RULES.values() for k, v in rule.DEFAULTS.items()},
@@ -86,7 +115,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
 _LAYERED = {
     *NEURON_DEFAULTS,
     *(name for rule in RULES.values() for name in rule.LAYERED),
-    *(name for part in (mlp, conv, cnn, cell, sew) for name in part.LAYERED),
+    *(name for part in (mlp, conv, cnn, cell, sew, paths) for name in part.LAYERED),
 }
 NAMES = frozenset(
     {*DEFAULTS, *(f"{n}_{k}" for n in _LAYERED for k in range(1, MAX_LAYERS + 1))}

@@ -32,6 +32,7 @@ METRICS = (
     "parameters",
     "footprint_bytes",
     "connection_sparsity",
+    "connectivity",
     "activation_sparsity",
     "effective_acs",
     "effective_macs",

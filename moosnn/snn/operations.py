@@ -43,7 +43,7 @@ _STATES = {
 class OperationCounter:
     """Hears what goes into the connections of a network and counts operations.
 
-    A `moosnn.snn.network.Tap`. What a tap hears is what is counted: with direct coding
+    A `moosnn.snn.flow.Tap`. What a tap hears is what is counted: with direct coding
     a connection of the constant input works once; a linear read-out that the network
     computes from the mean over time for speed is told all the steps, because hardware
     adds at each spike.

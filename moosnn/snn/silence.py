@@ -231,9 +231,8 @@ class BatchSilence:
     Attributes:
         samples: of the batch, >= 1.
         silent: silent samples of each stage, from the input to the read-out.
-        peaks: peak drive of each stage: the largest `nearness` of
-            the batch, >= 1 if a sample is not silent. Empty if no stage is silent in
-            more than half of the samples, where nobody asks.
+        peaks: peak drive of each stage: the largest `nearness` of the batch, >= 1 if a
+            sample is not silent. Empty unless most samples are silent in some stage.
     """
 
     samples: int
@@ -268,6 +267,10 @@ def batch_silence(seen: Seen, alpha: int, *, peaks: bool) -> BatchSilence:
 
 class Watch(Protocol):
     """A rule that says when a training will stay silent."""
+
+    @property
+    def alpha(self) -> int:
+        """The alpha of which it asks for the nearness, >= 1."""
 
     def update(self, seen: Seen) -> bool:
         """Hear of one more update.

@@ -159,6 +159,11 @@ class _Listener:
         self._peaks = peaks
         self._heard: list[BatchSilence] = []
 
+    @property
+    def alpha(self) -> int:
+        """See `Watch`."""
+        return self._edge.alpha
+
     def update(self, seen: Seen) -> bool:
         """See `Watch`."""
         self._heard.append(batch_silence(seen, self._edge.alpha, peaks=self._peaks))

@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moosnn.conditions import is_number
 from moosnn.errors import ConfigError, DivergedError, nearest
 from moosnn.snn.data import Dataset, DataSource
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.gene_names import (
-    NAMES,
-)
+from moosnn.snn.gene_names import NAMES
 from moosnn.snn.genes import Genes
 from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
+from moosnn.snn.robustness import Robustness, unasked
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
 from moosnn.space import Params, Value
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from moosnn.snn.samples import Samples
 
 # One stream of random numbers for each purpose, so that none shifts another.
-_WEIGHTS, _TRAINING, _MEASURING = range(3)
+_WEIGHTS, _TRAINING, _MEASURING, _CHIPS = range(4)
 
 
 class SnnTask:
@@ -62,6 +62,11 @@ class SnnTask:
         checkpoint_s: seconds between two checkpoints of a training, >= 0.
         threads: of torch, >= 1; ``None`` = as many as the executor gave the trial.
             Equal seeds give equal bits with equal threads.
+        robustness: which imperfect hardware is tried, a mapping of the attributes of
+            `moosnn.snn.robustness.Robustness`; ``None`` = none.
+
+    Attributes:
+        unasked: of metrics that it could measure, what to set for them.
 
     Raises:
         ConfigError: an unknown name or a value outside of its range.
@@ -86,6 +91,7 @@ class SnnTask:
         device: str = "cpu",
         checkpoint_s: float = 60.0,
         threads: int | None = None,
+        robustness: Mapping[str, object] | None = None,
     ) -> None:
         for name, value, low in (
             ("min_updates", min_updates, 0),
@@ -112,6 +118,9 @@ class SnnTask:
         self._watch(planned=1, samples=1)  # a bad value shows up now
         limits = {"parameters": max_parameters, "dense_ops": max_dense_ops}
         self._points = Points(self._source, fixed or {}, limits)
+        plan = self._robustness = Robustness.of(robustness)
+        self.metrics = METRICS if plan is None else METRICS + plan.metrics
+        self.unasked = unasked(plan)
 
     def check(self, params: Params) -> None:
         """Refuse values that no network has, or none on these data.
@@ -173,13 +182,15 @@ class SnnTask:
         else:
             held_out = data.test if split == "test" else data.validation
             samples = Samples.of(held_out, data.input_max, device)
+        answered = result.stopped != "silent"
+        code = partial(generator, proposal.seed, _MEASURING)
         metrics, sems = metrics_of(
-            network,
-            samples,
-            self._edge,
-            generator(proposal.seed, _MEASURING),
-            answered=result.stopped != "silent",
+            network, samples, self._edge, code(), answered=answered
         )
+        if self._robustness is not None and answered:
+            chips = generator(proposal.seed, _CHIPS)
+            lost, errors = self._robustness.measure(network, samples, code, chips)
+            metrics, sems = {**metrics, **lost}, {**sems, **errors}
         facts = {"measured_on": split, "stopped": result.stopped}
         self._save(context, network, data, proposal, facts)
         return Evaluation(

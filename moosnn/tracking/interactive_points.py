@@ -1,31 +1,43 @@
 """The points of an interactive figure: markers, and what they tell on hover.
 
-Knows: how plotly describes markers. Must not know: which points there are, panels.
+Knows: how plotly describes markers. Must not know: which points there are, where panels
+lie.
 """
 
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from moosnn.pareto.front import Front
-from moosnn.problem import Objective, Problem
+from moosnn.problem import Problem
+from moosnn.tracking.front_marks import Pair
 from moosnn.tracking.kinds import telling
 from moosnn.tracking.points import Points
 from moosnn.tracking.summary import number_text, params_text
 from moosnn.trial import Trial
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What every trace needs to know."""
+    """What every trace of a panel needs to know.
+
+    Attributes:
+        problem: what is measured.
+        front: of the points.
+        points: what was measured.
+        pair: the two objectives.
+        place: the names of the panel's axes, as ``{"xaxis": "x2", "yaxis": "y"}``;
+            empty = plotly's first ones.
+    """
 
     problem: Problem
     front: Front
     points: Points
+    pair: Pair
+    place: Mapping[str, str] = field(default_factory=dict)
 
     def trace(
         self,
@@ -50,27 +62,19 @@ class View:
     def observed(
         self, trials: Sequence[Trial], name: str, symbol: str, color: str
     ) -> dict[str, Any]:
-        """Markers at the first two objectives, coloured by the third if any."""
-        vertical, horizontal, *others = self.problem.objectives
+        """Markers at the two objectives."""
         trace = self.trace(trials, name, symbol, color)
-        trace["x"] = values(trials, horizontal)
-        trace["y"] = values(trials, vertical)
-        if others:
-            third = others[0]
-            numbers = values(trials, third)
-            if third.scale == "log":
-                numbers = [math.log10(number) for number in numbers]
-            trace["marker"] |= {"color": numbers, "coloraxis": "coloraxis"}
-        return trace
+        x, y = self.pair.at(trials)
+        return {**trace, **self.place, "x": x.tolist(), "y": y.tolist()}
 
     def members(
         self, trials: Sequence[Trial], name: str, symbol: str, color: str
     ) -> dict[str, Any]:
         """Markers with a standard error to each side, where any was repeated."""
         trace = self.observed(trials, name, symbol, color)
-        vertical, horizontal = self.problem.objectives[:2]
+        sides = (("error_x", self.pair.horizontal), ("error_y", self.pair.vertical))
         if any(map(self.points.is_repeated, trials)):
-            for axis, objective in (("error_x", horizontal), ("error_y", vertical)):
+            for axis, objective in sides:
                 sems = [self.points.sem(t, objective.metric) for t in trials]
                 trace[axis] = {"type": "data", "array": sems, "thickness": 1}
         return trace
@@ -93,13 +97,3 @@ class View:
         params = params_text(self.problem.space, trial.proposal.params)
         lines += [html.escape(word) for word in params.split()]
         return "<br>".join(lines)
-
-
-def values(trials: Sequence[Trial], objective: Objective) -> list[float]:
-    """Values on an axis; on a log axis none lies below the floor."""
-    floor = objective.floor if objective.scale == "log" else -math.inf
-    return [
-        max(t.evaluation.metrics[objective.metric], floor)
-        for t in trials
-        if t.evaluation is not None
-    ]

@@ -18,7 +18,7 @@ from moosnn.trial import Trial
 TELLING = ("training", "architecture")
 # Okabe and Ito's colours without those of the reference, and shapes for who sees none.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
-_MARKERS = ("D", "s", "^", "P", "v", "p")
+_MARKERS = ("D", "s", "^", "P", "v", "p", "h")  # one more: 42 pairs of both differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

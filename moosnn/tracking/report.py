@@ -50,8 +50,8 @@ def write_study(folder: Path, history: History, groups: Sequence[Group]) -> list
     from moosnn.tracking.front_plot import front_figure
 
     problem = groups[0].studies[0].problem
-    two = len(problem.objectives) == 2
-    front = front_figure(problem, history) if two else fronts_comparison(groups)
+    many = len(problem.objectives) > 1
+    front = front_figure(problem, history) if many else fronts_comparison(groups)
     files: dict[str, Figure | str] = {
         FRONT_PNG: front,
         HYPERVOLUME_PNG: hypervolume_comparison(groups),

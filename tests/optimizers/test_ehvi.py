@@ -251,6 +251,21 @@ def test_a_point_that_is_awaited_makes_the_front_uncertain(fronts) -> None:
     assert fronts == [1, 4]
 
 
+def test_it_leaves_what_it_knows_to_be_feasible_when_that_is_used_up(
+    monkeypatch,
+) -> None:
+    """The feasible front of C2DTLZ2 is in three pieces, of which it knows one."""
+    problem, task = load_problem("c2dtlz2"), AnalyticTask("c2dtlz2")
+    seed, found = 8, []
+    for little in (1e-300, ehvi._LITTLE):
+        monkeypatch.setattr(ehvi, "_LITTLE", little)
+        optimizer = quick(noise_share=EXACT, raw_candidates=256)
+        trials = run_loop(problem, optimizer, task, 35, seed).trials
+        found.append(front_of(problem, trials).hypervolume)
+    assert found[0] < 0.3
+    assert found[1] > 0.36  # of 0.3996
+
+
 def test_it_beats_sobol() -> None:
     problem, task = load_problem("branin_currin"), AnalyticTask("branin_currin")
     optimizer = quick(noise_share=EXACT, raw_candidates=128)

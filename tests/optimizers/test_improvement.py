@@ -143,8 +143,9 @@ def test_constraints_multiply_it_by_the_probability_that_they_hold(away) -> None
         means, variances = gp.marginal(points)
         holds.append(student(4).cdf((zero - means) / np.sqrt(variances)))
     expected = np.log(holds[0]) + np.log(0.3 * holds[1] + 0.7 * holds[2])
-    found = Improvement(surrogates, [cells]).values(points)
-    np.testing.assert_allclose(found, free + expected, rtol=1e-9)
+    for caution in (1.0, 0.5):
+        found = Improvement(surrogates, [cells], caution=caution).values(points)
+        np.testing.assert_allclose(found, free + caution * expected, rtol=1e-9)
     total, shares = log_feasibility(surrogates, surrogates.predict(points))
     np.testing.assert_allclose(total[:, 0], expected, rtol=1e-9)
     np.testing.assert_allclose(shares[..., 0], 1.0, rtol=1e-12)
@@ -225,14 +226,15 @@ def test_over_draws_it_is_the_mean(imagined) -> None:
 
 @pytest.mark.parametrize("gains", [1, 2, 3])
 @pytest.mark.parametrize("imagined", ["nothing", "gains", "all"])
-def test_slopes_are_differences(gains, imagined) -> None:
+@pytest.mark.parametrize("caution", [1.0, 0.5])
+def test_slopes_are_differences(gains, imagined, caution) -> None:
     surrogates, points = toy_surrogates(gains), points_of()
     cells = [cells_above(surrogates)]
     if imagined != "nothing":
         count = gains if imagined == "gains" else len(surrogates.gps)
         surrogates = drawn(surrogates, count)
         cells = [cells_above(surrogates, seed) for seed in range(SAMPLES)]
-    score = Improvement(surrogates, cells)
+    score = Improvement(surrogates, cells, caution=caution)
     values, slopes = score.slopes(points)
     np.testing.assert_allclose(values, score.values(points), rtol=1e-12)
     expected = differences(score.values, points)

@@ -11,7 +11,7 @@ import pytest
 
 from moosnn.optimizers.base import Fresh
 from moosnn.optimizers.cube import Cube
-from moosnn.optimizers.search import Effort, _neighbours, _raw, best_point
+from moosnn.optimizers.search import Effort, Instead, _neighbours, _raw, best_point
 from moosnn.problem import Floats, Objective, Problem
 from moosnn.space import Choice, Float, Int, Params, Space, Value
 from tests.helpers import Story, load_space
@@ -58,6 +58,7 @@ def searched(
     fresh: Callable[[Params], bool] | None = None,
     seed: int = 0,
     effort: Effort = QUICK,
+    instead: Instead | None = None,
 ) -> dict[str, Value] | None:
     return best_point(
         score,
@@ -66,6 +67,7 @@ def searched(
         fresh or fresh_of(problem_of(space)),  # type: ignore[arg-type]
         rng=np.random.default_rng(seed),
         effort=effort,
+        instead=instead,
     )
 
 
@@ -205,6 +207,14 @@ def test_a_score_that_is_not_a_number_is_the_worst() -> None:
     with np.errstate(invalid="ignore"):
         found = searched(Formula(partly), effort=Effort(64, 2, 10))
     assert 0.4 < found["x"] <= 0.5
+
+
+@pytest.mark.parametrize(("below", "place"), [(-9.0, 0.2), (9.0, 0.8)])
+def test_where_a_score_promises_little_another_takes_its_place(below, place) -> None:
+    space = Space({"x": Float(low=0, high=1)})
+    low, high = near({"x": 0.2}, space), near({"x": 0.8}, space)
+    found = searched(low, space, instead=Instead(score=high, below=below))
+    assert found["x"] == pytest.approx(place, abs=1e-6)
 
 
 def test_good_points_are_varied() -> None:

@@ -43,4 +43,5 @@ def test_energies_by_hand():
     assert cost.energy_moved_nj().tolist() == pytest.approx([2.586, 0.8])
     assert per_sample_metrics(cost)["synops"].tolist() == [110.0, 0.0]
     assert static_metrics(hardware)["connection_sparsity"] == 0.4
+    assert static_metrics(hardware)["connectivity"] == 0.6
     assert hardware.memory_bytes == 180

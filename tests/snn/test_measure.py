@@ -179,6 +179,7 @@ def test_both_edges_by_hand():
             "dense_ops": 900,
             "membrane_updates": 30,
             "connection_sparsity": 0.1,
+            "connectivity": 0.9,
             "footprint_bytes": 400,
         }
     )

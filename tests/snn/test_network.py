@@ -8,8 +8,8 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from moosnn.snn.blueprint import INPUT, Blueprint, Linear
 from moosnn.snn.draft import Draft
+from moosnn.snn.flow import runs
 from moosnn.snn.gene_names import ARCHITECTURES, READOUTS
-from moosnn.snn.network import runs
 from moosnn.snn.neuron import Neurons
 from moosnn.snn.readout import read
 from tests.snn.built import CLASSES, coded, lif, network, samples, sequence
@@ -30,6 +30,7 @@ LOOPS = {
     "cell": {"cells": 2, "cell_channels": 3, "edge_14": "average_3", **LOOP},
     "sew": {"depth": 2, "channels": 4, "channels_2": 5},
     "diehl_cook": {"map_size": 7, "strength_exc": 0.15},
+    "paths": {"modules": 3, "module_width": 4, "path_2": "ac"},
 }
 
 

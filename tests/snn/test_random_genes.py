@@ -31,7 +31,7 @@ from moosnn.snn.learning.losses import activity_penalty, answer_loss
 from moosnn.snn.network import SpikingNetwork
 from tests.snn.built import CLASSES
 
-A_GROUP = 130  # networks of a test; 6 architectures x 4 groups of them: 3,120
+A_GROUP = 130  # networks of a test; 7 architectures x 4 groups of them: 3,640
 GROUPS = 4
 SIZES = {
     "mlp": ("depth", 8),
@@ -40,6 +40,7 @@ SIZES = {
     "cell": ("cells", 3),
     "sew": ("depth", 4),
     "diehl_cook": ("map_size", 6),
+    "paths": ("depth", 8),
 }
 SHAPES = [(1, 5, 4), (2, 3, 3), (1, 1, 3), (2, 2, 2), (1, 1, 1)]
 SILENT = 1e9  # no membrane comes near
@@ -55,10 +56,13 @@ def random_genes(architecture: str, dice: random.Random) -> dict[str, object]:
         "architecture": architecture,
         "neuron": dice.choice(kinds),
         "width": 3,
+        "module_width": 3,
         "channels": 2,
         "stem_channels": dice.randint(1, 3),
         "cell_channels": dice.randint(1, 3),
         "dense": dice.randint(0, 3),
+        "modules": dice.randint(2, 4),
+        "threshold_spread": 10 ** dice.uniform(0, 2),
         # Deep networks are as strange as they are slow: fewer of them.
         size: min(dice.randint(1, largest) for _ in range(2)),
         "population": dice.randint(2, 3),
@@ -90,6 +94,8 @@ def random_genes(architecture: str, dice: random.Random) -> dict[str, object]:
             "pool_size": dice.randint(1, 3),
             "pool_kind": dice.choice(POOLS),
             "dense_width": dice.randint(1, 6),
+            "module_width": dice.randint(1, 4),
+            "path": dice.choice(("all", "ab", "b")),
             "neuron": dice.choice(kinds),
             "threshold": 10 ** dice.uniform(-1, 0.5),
             "tau_mem_steps": 1 + 10 ** dice.uniform(-1, 1),

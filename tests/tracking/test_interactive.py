@@ -127,20 +127,83 @@ def test_one_objective_has_no_front_to_draw() -> None:
     assert front_figure(problem, story(problem)) is None
 
 
-def test_a_third_objective_is_the_colour() -> None:
+def three() -> tuple[Problem, History]:
+    """Three objectives: front 0 and 1, 2 dominated, 3 beyond the edge."""
     third = Objective(metric="size", goal="min", reference=1e6, scale="log")
     problem = toy_problem(objectives=(*toy_problem().objectives, third))
     told = Story(problem)
-    for width, size in ((16, 1000.0), (17, 10.0)):
-        metrics = {**evaluation(0.9, float(width)).metrics, "size": size}
+    for width, accuracy, size in ((16, 0.9, 1000.0), (17, 0.8, 10.0), (18, 0.7, 1e4)):
+        metrics = {**evaluation(accuracy, float(width)).metrics, "size": size}
         told.finish(told.propose({**POINT, "width": width}), **metrics)
-    made = figure(problem, told.history)
-    marker = traces(made)["front (2)"]["marker"]
-    assert marker["color"] == pytest.approx([3.0, 1.0])
-    assert marker["coloraxis"] == "coloraxis"
-    bar = made["layout"]["coloraxis"]
-    assert bar["colorbar"]["title"]["text"] == "log10 of size, lower is better"
-    assert not [t for t in made["data"] if t["mode"] == "lines"]
+    silent = evaluation(0.6, 1.0, margin=0.2).metrics
+    told.finish(told.propose({**POINT, "width": 19}), **silent, size=1.0)
+    return problem, told.history
+
+
+def test_three_objectives_are_a_matrix_of_panels() -> None:
+    """Rows: spikes, accuracy; columns: size, spikes."""
+    made = figure(*three())
+    places = {
+        (t["xaxis"], t["yaxis"]): (t["x"], t["y"])
+        for t in made["data"]
+        if t.get("name") == "front (2)"
+    }
+    size, spikes, accuracy = [1000.0, 10.0], [16.0, 17.0], [0.9, 0.8]
+    assert {k: sorted(zip(*v, strict=True)) for k, v in places.items()} == {
+        ("x", "y2"): sorted(zip(size, accuracy, strict=True)),
+        ("x2", "y2"): sorted(zip(spikes, accuracy, strict=True)),
+        ("x", "y"): sorted(zip(size, spikes, strict=True)),
+    }
+    layout = made["layout"]
+    titles = [
+        layout[a]["title"]["text"] for a in ("xaxis", "xaxis2", "yaxis", "yaxis2")
+    ]
+    assert [title.split("<br>")[0] for title in titles] == [
+        "size", "spikes per sample", "spikes per sample", "accuracy",
+    ]  # fmt: skip
+    kinds = [layout[a]["type"] for a in ("xaxis", "xaxis2", "yaxis", "yaxis2")]
+    assert kinds == ["log", "log", "log", "linear"]
+    assert layout["yaxis"]["domain"][0] > layout["yaxis2"]["domain"][1]
+    assert layout["xaxis"]["domain"][1] < layout["xaxis2"]["domain"][0]
+
+
+def test_a_panel_has_the_steps_of_its_two_objectives() -> None:
+    """Trial 0 is more accurate with fewer spikes; 1 is the smallest."""
+    steps = [t for t in figure(*three())["data"] if t["mode"] == "lines"]
+    found = {(t["xaxis"], t["yaxis"]): (t["x"], t["y"]) for t in steps}
+    assert found == {
+        ("x", "y2"): ([10.0, 1000.0], [0.8, 0.9]),
+        ("x2", "y2"): ([16.0], [0.9]),
+        ("x", "y"): ([10.0, 1000.0], [17.0, 16.0]),
+    }
+
+
+def test_the_legend_names_everything_once_and_is_of_all_panels() -> None:
+    made = figure(*three())
+    shown = [t["name"] for t in made["data"] if t.get("showlegend", True)]
+    assert sorted(shown) == [
+        "beyond, stopped early (0)",
+        "beyond, trained (1)",
+        "dominated (1)",
+        "front (2)",
+        "reference",
+    ]
+    fronts = [t for t in made["data"] if t.get("name") == "front (2)"]
+    assert [t["legendgroup"] for t in fronts] == ["front (2)"] * 3
+    assert all(t["text"][0].startswith("<b>trial ") for t in fronts)
+
+
+def test_the_corner_of_the_matrix_lies_beyond_the_edge() -> None:
+    made = figure(*three())
+    beyond = traces(made)["beyond, trained (1)"]
+    assert (beyond["xaxis"], beyond["yaxis"]) == ("x3", "y3")
+    assert (beyond["x"], beyond["y"]) == ([0.2], [0.6])
+    layout = made["layout"]
+    assert layout["yaxis3"]["domain"] == layout["yaxis"]["domain"]
+    assert layout["xaxis3"]["domain"] == layout["xaxis2"]["domain"]
+    assert layout["yaxis3"]["matches"] == "y2"  # of the accuracy
+    bare = toy_problem(objectives=three()[0].objectives, constraints=())
+    assert "xaxis3" not in figure(bare, Story(bare).history)["layout"]
 
 
 def test_a_repeated_member_is_one_marker_with_its_errors() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from moosnn.history import History, HistoryBuilder, Kind
-from moosnn.problem import Constraint, Objective
+from moosnn.problem import Constraint
 from moosnn.tracking.front_plot import front_figure
 from moosnn.tracking.plots import hypervolume_figure, save
 from moosnn.tracking.results import KEEP_ENDED, Results
@@ -138,24 +138,6 @@ def test_the_hypervolume_picture_has_a_step_a_trial() -> None:
     volumes = line.get_ydata()
     assert line.get_xdata().tolist() == [1, 2, 3, 4]
     assert np.asarray(volumes).tolist() == pytest.approx([1.2, 1.4, 1.4, 1.4])
-
-
-def test_three_objectives_draw_the_first_two() -> None:
-    three = (
-        *toy_problem().objectives,
-        Objective(metric="weights", goal="min", reference=1e4),
-    )
-    problem = toy_problem(objectives=three)
-    told = Story(problem)
-    told.finish(
-        told.propose(POINT),
-        accuracy=0.5,
-        spikes_per_sample=2.0,
-        silence_margin=-1.0,
-        weights=5.0,
-    )
-    _, front = front_figure(problem, told.history).axes
-    assert [2.0, 0.5] in [p for line in front.lines for p in line.get_xydata().tolist()]
 
 
 def test_a_repeated_member_is_drawn_once_at_its_means_with_its_errors() -> None:

@@ -6,8 +6,10 @@ from; validation or test data, search.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +23,7 @@ from moosnn.snn.learning.progress import Progress
 from moosnn.snn.learning.training import (
     Course,
     Fit,
+    Observed,
     Tally,
     require_finite,
     shuffled,
@@ -30,6 +33,9 @@ from moosnn.snn.samples import Samples
 
 # (what a batch made the network do, its labels) -> the mean loss of the batch's answers
 Loss = Callable[[Activity, Tensor], Tensor]
+# (samples of a batch, its labels, what is random in the training) -> what the network
+# did and the mean loss of its answers; the gradient is added to the weights' `grad`
+Gradient = Callable[[Tensor, Tensor, torch.Generator], tuple[Observed, float]]
 # (epochs done): called after every epoch; raises DivergedError if nothing is learned
 AfterEpoch = Callable[[int], None]
 
@@ -45,6 +51,7 @@ def descend(
     course: Course,
     *,
     loss: Loss | None = None,
+    gradient: Gradient | None = None,
     after_epoch: AfterEpoch = _nothing,
 ) -> Fit:
     """Minimise a loss plus ``activity_penalty`` times the activity.
@@ -57,6 +64,8 @@ def descend(
         optimizer: of the network's weights.
         course: see there.
         loss: of the answers; ``None`` = the one that the genes name.
+        gradient: of a batch, for weights without a gradient before; ``None`` = that of
+            the loss, by backpropagation.
         after_epoch: called after every epoch.
 
     Raises:
@@ -66,12 +75,13 @@ def descend(
     genes, generator, watch = network.genes, course.generator, course.watch
     network.train()
     state = Progress.begun(network, samples, course, optimizer)
+    follow = gradient or partial(backpropagated, network, loss)
     while state.epoch < genes.epochs:
         course.checkpoint.offer(state.saved)
         state.epoch += 1
         tally = Tally(len(network.blueprint.stages))
         for chosen in shuffled(len(samples), genes.batch_size, generator):
-            seen = _update(state, samples, chosen, loss, tally)
+            seen = _update(state, samples, chosen, follow, tally)
             state.fit = state.fit.after(chosen)
             last = state.fit.updates == state.fit.planned
             if not last and watch.update(seen) and _is_silent(state, samples):
@@ -85,7 +95,7 @@ def descend(
 
 
 @dataclass(frozen=True, slots=True)
-class _Together:
+class Together:
     """What several batches made a network do; a `moosnn.snn.silence.Seen`."""
 
     batches: list[Activity]
@@ -115,17 +125,33 @@ def _is_silent(state: Progress, samples: Samples) -> bool:
             for chosen in torch.split(state.fit.recent, genes.batch_size)
         ]
     network.train()
-    return state.watch.agrees(_Together(batches))
+    return state.watch.agrees(Together(batches))
 
 
 def _update(
-    state: Progress, samples: Samples, chosen: Tensor, loss: Loss | None, tally: Tally
-) -> Activity:
+    state: Progress, samples: Samples, chosen: Tensor, follow: Gradient, tally: Tally
+) -> Observed:
     """One step of the optimizer; what the network did before it."""
-    network, genes = state.network, state.network.genes
+    assert state.optimizer is not None
     inputs, labels = samples.batch(chosen)
-    coded = encode(inputs, genes, state.generator)
-    dropout = Dropout(genes.dropout, state.generator) if genes.dropout else None
+    state.optimizer.zero_grad()
+    observed, answers = follow(inputs, labels, state.generator)
+    state.optimizer.step()
+    tally.add(observed, labels, answers)
+    return observed
+
+
+def backpropagated(
+    network: SpikingNetwork,
+    loss: Loss | None,
+    inputs: Tensor,
+    labels: Tensor,
+    generator: torch.Generator,
+) -> tuple[Observed, float]:
+    """See `Gradient`."""
+    genes = network.genes
+    coded = encode(inputs, genes, generator)
+    dropout = Dropout(genes.dropout, generator) if genes.dropout else None
     activity = network.observe(coded, dropout=dropout)
     answers = (
         answer_loss(activity, labels, genes.loss)
@@ -136,14 +162,18 @@ def _update(
         activity.layer_counts(), network.blueprint, genes.time_steps, genes.regulariser
     )
     total = answers + genes.activity_penalty * penalty
-    if not torch.isfinite(total):
-        raise DivergedError(
-            f"the loss became {float(total.detach())} "
-            f"(learning_rate={genes.learning_rate:g})."
-        )
-    assert state.optimizer is not None
-    state.optimizer.zero_grad()
+    require_finite_loss(float(total.detach()), genes.learning_rate)
     total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    state.optimizer.step()
-    tally.add(activity, labels, float(answers.detach()))
-    return activity
+    return activity, float(answers.detach())
+
+
+def require_finite_loss(loss: float, learning_rate: float) -> None:
+    """Nothing can be learned from a loss that is no number.
+
+    Raises:
+        DivergedError: with the loss and the learning rate.
+    """
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the loss became {loss} (learning_rate={learning_rate:g})."
+        )

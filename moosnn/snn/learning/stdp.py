@@ -49,7 +49,7 @@ _CHUNK_ENTRIES = 1 << 24  # input entries of them: bounds the memory
 
 
 class Plasticity:
-    """The weights of the input while samples are shown; a `moosnn.snn.network.Tap`.
+    """The weights of the input while samples are shown; a `moosnn.snn.flow.Tap`.
 
     Args:
         weight: ``neurons x inputs``, changed in place.

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import DivergedError
-from moosnn.snn.activity import Activity
 from moosnn.snn.learning.checkpoint import Checkpoint
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
-from moosnn.snn.silence import Watch
+from moosnn.snn.silence import Seen, Watch
 
 RECENT = 256  # samples remembered for judging a network that was stopped
 
@@ -95,6 +94,19 @@ class Rule(Protocol):
         ...
 
 
+class Observed(Seen, Protocol):
+    """What a batch made a network do, as far as a training tells of it."""
+
+    @property
+    def logits(self) -> Tensor:
+        """``N x classes``."""
+        ...
+
+    def layer_counts(self) -> Tensor:
+        """Spikes of each sample in each layer, ``N x layers``."""
+        ...
+
+
 @dataclass(slots=True)
 class Tally:
     """Sums over the batches of one epoch."""
@@ -109,20 +121,20 @@ class Tally:
     def __post_init__(self) -> None:
         self.silent = [0] * self.stages
 
-    def add(self, activity: Activity, labels: Tensor, loss: float) -> None:
+    def add(self, observed: Observed, labels: Tensor, loss: float) -> None:
         """One more batch.
 
         Args:
-            activity: of it.
+            observed: what it made the network do.
             labels: ``N`` classes.
             loss: mean over the batch.
         """
         size = len(labels)
         self.samples += size
-        self.correct += int((activity.logits.argmax(1) == labels).sum())
+        self.correct += int((observed.logits.argmax(1) == labels).sum())
         self.loss += loss * size
-        self.spikes += float(activity.layer_counts().detach().sum())
-        silent = (activity.stage_counts() == 0).sum(0).tolist()
+        self.spikes += float(observed.layer_counts().detach().sum())
+        silent = (observed.stage_counts() == 0).sum(0).tolist()
         self.silent = [a + b for a, b in zip(self.silent, silent, strict=True)]
 
     def metrics(self) -> dict[str, float]:
