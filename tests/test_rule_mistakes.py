@@ -80,12 +80,12 @@ MISTAKES = {
     # Neurons of other rules.
     "+experiment=nas training=ssgd": (
         "space: neuron_1: training=ssgd has neurons if or lif, got 'plif'; use one of "
-        "these (space=ssgd has them), or training=bptt."
+        "these (space=ssgd has them), or training=bptt, grad_r, mutation or supernet."
     ),
     "training=slayer task.fixed.neuron=lif": (
         "task.fixed.neuron: training=slayer has neurons srm or cuba_adaptive, got "
-        "'lif'; use one of these (space=slayer has them), or training=bptt, ssgd or "
-        "hybrid."
+        "'lif'; use one of these (space=slayer has them), or training=bptt, ssgd, "
+        "hybrid, grad_r, eprop, mutation or supernet."
     ),
     "training=hybrid task.fixed.neuron=izhikevich": (
         "task.fixed.neuron: training=hybrid has neurons if or lif, got 'izhikevich'"
@@ -97,12 +97,13 @@ MISTAKES = {
     # Genes and architectures of other rules.
     "+experiment=nas training=slayer": (
         "space: tau_mem_steps: training=slayer has no such gene; take it out "
-        "(~space.tau_mem_steps), use space=slayer, or use training=bptt, ssgd or "
-        "hybrid."
+        "(~space.tau_mem_steps), use space=slayer, or use training=bptt, ssgd, "
+        "hybrid, grad_r, eprop, mutation or supernet."
     ),
     "+experiment=nas training=stdp": (
         "space: depth: training=stdp has no such gene; take it out (~space.depth), use "
-        "space=stdp, or use training=bptt, ssgd, slayer or hybrid."
+        "space=stdp, or use training=bptt, ssgd, slayer, hybrid, grad_r, eprop, "
+        "mutation or supernet."
     ),
     "training=stdp task.fixed.architecture=conv": (
         "task.fixed.architecture: training=stdp learns architecture=diehl_cook only, "

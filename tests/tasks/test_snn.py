@@ -328,7 +328,7 @@ def test_a_point_of_another_space_is_refused(tmp_path):
         ("mlp", "block_1", "conv"),
         ("mlp", "channels", "conv or sew"),
         ("conv", "width_2", "mlp"),
-        ("cell", "depth", "mlp, conv, cnn or sew"),
+        ("cell", "depth", "mlp, conv, cnn, sew or paths"),
         ("sew", "edge_12", "cell"),
         ("conv", "blocks_1", "sew"),
     ],

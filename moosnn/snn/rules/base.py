@@ -34,9 +34,9 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ssgd": ("if", "lif"),
         "slayer": ("srm", "cuba_adaptive"),
         "hybrid": ("if", "lif"),
-        "mutation": NEURONS,
         "grad_r": NEURONS,
         "eprop": ("if", "lif", "alif"),
+        "mutation": NEURONS,
         "supernet": NEURONS,
     }
 )
