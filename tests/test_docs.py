@@ -151,10 +151,15 @@ def commands(text):
     return found
 
 
-ALL_COMMANDS = {
-    f"{page.name}: {' '.join(words)}": (words, shown)
-    for page in PAGES
+# What several pages show alike is run once, as of the first of them.
+FIRST_SHOWN = {
+    (words, shown): page.name
+    for page in reversed(PAGES)
     for words, shown in commands(page.read_text(encoding="utf-8"))
+}
+ALL_COMMANDS = {
+    f"{name}: {' '.join(words)}": (words, shown)
+    for (words, shown), name in FIRST_SHOWN.items()
 }
 
 
