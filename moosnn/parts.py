@@ -39,6 +39,8 @@ KEYS = (
     "study_dir",
 )
 STUDY_KEYS = ("budget", "confirm")
+# What a task says that is asked for robustness, by a problem mostly, and has none.
+_NO_ROBUSTNESS = "task: unknown key 'robustness'"
 STUDY_OPTIONS = ("hours", "stagnation", "suggestion_s", *OPTIONS)
 
 
@@ -187,6 +189,11 @@ def _task_of(config: Mapping[str, Any]) -> Task:
     try:
         task: Task = build(config, "task")
     except ConfigError as error:
+        if str(error).startswith(_NO_ROBUSTNESS):
+            raise ConfigError(
+                f"{error} It is asked by a problem of networks: use task=snn, or "
+                "another problem."
+            ) from error
         raise placed(error, _fixed_of(config), "") from error
     return task
 
@@ -211,7 +218,7 @@ def _check_metrics(problem: Problem, task: Task) -> None:
                 f"problem: {metric!r} is measured only if the task is asked for it: "
                 f"set {unasked[metric]}."
             )
-    problem.check_task(task.metrics)
+    problem.check_task((*task.metrics, *unasked))
     for constraint in problem.constraints:
         if constraint.metric not in task.always:
             raise ConfigError(

@@ -12,6 +12,7 @@ activity axis, is data for the constraint and nothing else.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -214,12 +215,15 @@ class Problem:
         Raises:
             ProblemError: with the nearest metric and those the task measures.
         """
-        whole = [name for name in measured if "." not in name]  # not a layer's own
+        parts = [name for name in measured if "." in name]  # too many to list
+        whole = [name for name in measured if name not in parts]
         for metric in self.metrics:
             if metric not in measured:
+                part = difflib.get_close_matches(metric, parts, n=1)
+                known = [*whole, *part] if "." in metric else whole
                 raise ProblemError(
                     f"problem: the task does not measure {metric!r}."
-                    f"{nearest(metric, whole)}"
+                    f"{nearest(metric, known)}"
                 )
 
     def check_evaluation(self, evaluation: Evaluation) -> str | None:

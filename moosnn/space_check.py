@@ -56,7 +56,7 @@ def check_space(
     for one in absent:
         _check_absent(space, task, one)
     guarded = problem.guarded(task.refusal)
-    _require_a_point(guarded)
+    _require_a_point(guarded, fixed)
     _require_each_option(guarded)
 
 
@@ -135,19 +135,23 @@ def _look_alike(one: Value, other: Value) -> bool:
     return swapped or difflib.SequenceMatcher(None, one, other).ratio() >= _ALIKE
 
 
-def _require_a_point(problem: Problem) -> None:
+def _require_a_point(problem: Problem, fixed: Mapping[str, Any]) -> None:
     """Refuse a space of which nothing may be tried, as far as a thousand points tell.
 
     Raises:
-        ConfigError: with the reason of one of them.
+        ConfigError: with the reason of one of them; of a fixed value if all name it.
     """
     space = problem.space
-    reason = None
+    named, reason = set(), ""
     for params in itertools.chain(_extremes(space), _chance(space)):
-        reason = problem.refusal(params)
-        if reason is None:
+        refused = problem.refusal(params)
+        if refused is None:
             return
-    raise ConfigError(f"space: no point of it may be tried, e.g.: {reason}")
+        reason = refused
+        named.add(reason.partition(":")[0])
+    blamed = fixed if len(named) == 1 else {}
+    nothing = "space: no point of it may be tried, e.g.: "
+    raise placed(ConfigError(reason), blamed, nothing)
 
 
 def _require_each_option(problem: Problem) -> None:

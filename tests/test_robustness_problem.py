@@ -85,7 +85,28 @@ MISTAKES = {
     f"{ACTIVITY} task.robustness.conditions=[bits_4] "
     "problem.objectives.2.metric=accuracy_lost.mismatch": (
         "problem: 'accuracy_lost.mismatch' is measured only if the task is asked for "
-        "it: set task.robustness.conditions=[bits_4,…] with it."
+        "it: set task.robustness.conditions=[bits_4,mismatch]."
+    ),
+    f"{ACTIVITY} task.robustness=null "
+    "problem.objectives.2.metric=accuracy_lost.bits_4": (
+        "problem: 'accuracy_lost.bits_4' is measured only if the task is asked for it: "
+        "set task.robustness.samples=8."
+    ),
+    f"{ACTIVITY} problem.objectives.2.metric=accuracy_lost.pcm_hor": (
+        "problem: the task does not measure 'accuracy_lost.pcm_hor'. Did you mean "
+        "'accuracy_lost.pcm_hour'?"
+    ),
+    "+experiment=nas problem.objectives.1.metric=accuracy_lots.pcm_hour": (
+        "problem: the task does not measure 'accuracy_lots.pcm_hour'. Did you mean "
+        "'accuracy_lost.pcm_hour'?"
+    ),
+    "+experiment=nas problem.objectives.1.metric=spikes_per_sampel.2": (
+        "problem: the task does not measure 'spikes_per_sampel.2'. Did you mean "
+        "'spikes_per_sample.2'?"
+    ),
+    f"{ACTIVITY} task=analytic": (
+        "task: unknown key 'robustness'. Known: dim, function, seconds, shift. It is "
+        "asked by a problem of networks: use task=snn, or another problem."
     ),
     f"{ACTIVITY} problem.objectives.2.metric=accuracy_lots": (
         "problem: the task does not measure 'accuracy_lots'. Did you mean "

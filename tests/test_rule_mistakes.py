@@ -113,6 +113,21 @@ MISTAKES = {
         "task.fixed.architecture: training=hybrid learns architecture=mlp or cnn only, "
         "got conv; take it out, or use another training."
     ),
+    "training=eprop task.fixed.loss=cross_entropy": (
+        "task.fixed.loss: training=eprop needs loss=tet, an error at each step, got "
+        "cross_entropy; take it out, or use another training."
+    ),
+    "training=eprop task.fixed.readout=rate": (
+        "task.fixed.readout: training=eprop needs readout=mean, sum or max, an output "
+        "that does not spike, got rate; take it out, or use another training."
+    ),
+    "+experiment=hpo task.fixed.training=grad_r task.fixed.target_sparsity=1.0": (
+        "task.fixed.target_sparsity: expected a share in [0.5, 1), got 1.0."
+    ),
+    "space=paths space.path_1.choice=[ab,ba]": (
+        "path_1: expected letters of modules, each at most once and in order, such as "
+        "ac, or all, got 'ba'."
+    ),
     "+experiment=nas task.fixed.architecture=sew": (
         "space: width_1: architecture=sew has no such gene; take it out "
         "(~space.width_1), or set task.fixed.architecture to mlp."

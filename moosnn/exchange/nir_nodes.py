@@ -21,8 +21,10 @@ from moosnn.snn.blueprint import INPUT, Conv, Linear, Mean, Node, Pool, Shape
 from moosnn.snn.connections import Convolution
 from moosnn.snn.diehl_cook import fixed_current
 from moosnn.snn.fixed import Decode, Heaviside, Lateral, OneToOne
+from moosnn.snn.gene_names import RULES
 from moosnn.snn.layer import Neurons
 from moosnn.snn.network import SpikingNetwork
+from moosnn.snn.rules.base import KINDS
 
 Weights = npt.NDArray[np.float32]
 HALF_A_SPIKE = 0.5
@@ -207,8 +209,8 @@ class Translator:
             return
         training = self._network.genes.training
         advice = "use reset=hard" if soft else f"use neuron={one_of(EXPORTED)}"
-        if training != "bptt":  # all of its neurons are such
-            advice = f"networks of training={training} cannot be exported"
+        if training != "bptt":
+            advice = _advice_for(training)
         kind = "neurons with a soft reset" if soft else f"{genes.kind} neurons"
         raise ConfigError(
             f"nir: {node.name} are {kind}, for which NIR has no node; {advice}."
@@ -220,6 +222,14 @@ class Translator:
             return genes.tau_mem_steps
         part: Any = self._network.parts[node.name]
         return 1.0 + float(np.exp(-float(part.w.detach())))
+
+
+def _advice_for(training: str) -> str:
+    """What to search with so that networks of a learning rule can be exported."""
+    kinds = [kind for kind in KINDS.get(training, ()) if kind in EXPORTED]
+    if not kinds or "reset" in RULES[training].UNREAD:
+        return f"networks of training={training} cannot be exported"
+    return f"search with reset=hard and neuron={one_of(kinds)}"
 
 
 def _array(tensor: Tensor) -> Weights:

@@ -8,10 +8,10 @@ acquisition function computed, a candidate found.
    total violation is expected to improve most (`Feasibility`).
 3. From then on: the point that is expected to add most feasible hypervolume, noise and
    pending trials included (`Improvement`).
-4. Where that would be next to nothing, the search has settled in what it knows to be
-   feasible: then the probability of feasibility counts half, in logarithms. On C2DTLZ2
-   with 4 variables, whose feasible region is in three pieces, two of ten searches of 80
-   trials never left the first one without this.
+4. Where the raw candidates promise next to nothing, the search has used up what it
+   knows to be feasible: then the probability of feasibility counts half, in
+   logarithms. On C2DTLZ2 with 4 variables, whose feasible region is in three pieces,
+   two of ten searches of 80 trials never left the first one without this.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 _SMALLEST_DESIGN = 5
 _MOST_OBJECTIVES = 3
 _MANY_TRIALS = 300  # from here on the starts are improved together
-_LITTLE = 0.003  # of the hypervolume: an improvement that is next to nothing
+_LITTLE = 0.003  # of the hypervolume: less of the best raw candidate is next to nothing
 _BOLD = 0.5  # caution where nothing more can be expected
 
 

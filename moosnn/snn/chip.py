@@ -75,8 +75,9 @@ class Chip:
 
     @torch.no_grad()
     def store(self, weights: Mapping[str, Tensor]) -> None:
-        """Replace the weights, which are as `stored`."""
-        for name, (weight, gain) in self._places.items():
+        """Replace the weights of some connections, each as in `stored`."""
+        for name in weights:
+            weight, gain = self._places[name]
             # A channel of gain 0 says nothing, whatever is stored.
             trained = self._trained[name]
             given = (weights[name] / gain).to(trained)
@@ -121,6 +122,9 @@ def quantise(chip: Chip, bits: int) -> None:
 class Crossbar:
     """The weights of a chip, written once into phase-change memory.
 
+    A connection of which every weight is 0 needs no devices, and has none: there is no
+    weight that would say what their noise is worth.
+
     Args:
         chip: whose weights.
         generator: of the writing, on the CPU.
@@ -131,6 +135,7 @@ class Crossbar:
         self._pairs = {
             name: pcm.Pairs.written(weights, generator)
             for name, weights in chip.stored.items()
+            if weights.any()
         }
 
     def read(self, seconds: float, generator: torch.Generator) -> None:

@@ -21,7 +21,7 @@ LEAST_BITS = 2
 
 
 def step_of(weights: Tensor, bits: int) -> float:
-    """The distance of two levels; 0 if all weights are 0, or there are none.
+    """The distance of two levels; 0 if all weights are (nearly) 0, or there are none.
 
     Args:
         weights: any shape, finite.
@@ -45,5 +45,6 @@ def quantised(weights: Tensor, bits: int) -> Tensor:
         weights: any shape, finite.
         bits: with the sign, >= 2.
     """
-    step = step_of(weights, bits)
+    step = weights.new_tensor(step_of(weights, bits))
+    # Of numbers at the end of their range the step is 0, in their own precision.
     return torch.round(weights / step) * step if step > 0.0 else weights

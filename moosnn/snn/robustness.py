@@ -152,13 +152,18 @@ def unasked(plan: Robustness | None) -> dict[str, str]:
     """What to set for each metric that a plan does not have."""
     if plan is None:
         some = f"task.robustness.samples={Robustness().samples}"
-        advice = f"{some}, or problem=accuracy_activity_robustness"
-        return dict.fromkeys(names_of(CONDITIONS), advice)
-    names = ",".join([*plan.conditions, "…"])
-    return {
-        metric: f"task.robustness.conditions=[{names}] with it"
+        asked = dict.fromkeys(names_of(CONDITIONS), some)
+        # the axis of that problem; it would not have another metric
+        asked[LOST] = f"{some}, or problem=accuracy_activity_robustness"
+        return asked
+    conditions = {
+        metric: [*plan.conditions, metric.partition(".")[2]]
         for metric in names_of(CONDITIONS)
         if metric not in plan.metrics
+    }
+    return {
+        metric: f"task.robustness.conditions=[{','.join(names)}]"
+        for metric, names in conditions.items()
     }
 
 

@@ -20,7 +20,9 @@ from moosnn.tracking.comparison_plots import (
     add_legend,
     styles,
 )
+from moosnn.tracking.front_marks import metric_words
 from moosnn.tracking.front_plot import axis_label
+from moosnn.tracking.log_ticks import label_few
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +76,7 @@ def _pairs_figure(groups: Sequence[Group]) -> Figure:
     for panel, (vertical, horizontal) in zip(panels, pairs, strict=False):
         _draw_pair(panel, groups, (horizontal, vertical), steps=False)
         panel.set_ylabel(axis_label(objectives[vertical]))
+        label_few(panel)
     for panel in panels[len(pairs) :]:
         panel.remove()
     return figure
@@ -101,14 +104,19 @@ def _draw_pair(
                 _draw_steps(axes, study, style)
     x, y = horizontal.reference, vertical.reference
     axes.plot(x, y, marker="X", markersize=9, color=_REFERENCE, linestyle="none")
-    _name_reference(axes, (x, y))
+    _name_reference(axes, (x, y), horizontal=horizontal.goal, vertical=vertical.goal)
     axes.set_xlabel(axis_label(horizontal))
     axes.grid(alpha=0.25)
 
 
-def _name_reference(axes: Axes, point: tuple[float, float]) -> None:
+def _name_reference(
+    axes: Axes, point: tuple[float, float], *, horizontal: str, vertical: str
+) -> None:
+    """On the side of the better values: the frame is close on the other ones."""
+    up, right = vertical == "max", horizontal == "max"
     axes.annotate(
-        "reference", point, (0, 7), textcoords="offset points", ha="right",
+        "reference", point, (0, 7 if up else -7), textcoords="offset points",
+        ha="left" if right else "right", va="bottom" if up else "top",
         fontsize="small", color=_REFERENCE,
     )  # fmt: skip
 
@@ -153,7 +161,7 @@ def _draw_beyond(axes: Axes, groups: Sequence[Group]) -> None:
         count += len(x)
     axes.set_xlim(1.05 * deepest, 0.0)
     axes.axvline(0.0, color="black", linewidth=2)
-    axes.set_xlabel(f"{constraint.metric.replace('_', ' ')} beyond the edge")
+    axes.set_xlabel(f"{metric_words(constraint.metric)} beyond the edge")
     axes.set_title(f"beyond the edge: {count} trials", loc="left", fontsize="medium")
 
 
@@ -178,7 +186,8 @@ def _draw_best(axes: Axes, objective: Objective, groups: Sequence[Group]) -> Non
                 linestyle=style.line,
             )
     axes.axhline(objective.reference, color=_REFERENCE, lw=1)
-    _name_reference(axes, (axes.get_xlim()[1], objective.reference))
+    end = (axes.get_xlim()[1], objective.reference)
+    _name_reference(axes, end, horizontal="min", vertical=objective.goal)
     axes.set_xlabel("trials ended")
     axes.set_ylabel(axis_label(objective))
     axes.grid(alpha=0.25)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -39,6 +40,10 @@ _APART = 10.0  # one group takes so many times as long as another
 _SHARES = ("feasible", "silent", "failed")
 COLUMNS = 3  # of panels and of a legend
 _LONG_LABEL = 28  # characters; longer ones stand below each other
+_LEGEND_WIDTH = 85  # characters; longer titles take several lines
+_TICK_WIDTH = 32  # characters of a title beside a panel
+_LINE_INCHES = 0.17  # the height of a line
+_LEGEND_LINES = 3  # for which the figures are high enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,14 +135,19 @@ def add_legend(figure: Figure, groups: Sequence[Group]) -> None:
     """Below the panels: wherever it lay inside, some study has its curve there."""
     from matplotlib.lines import Line2D
 
+    titles = [fill(group.title, _LEGEND_WIDTH) for group in groups]
     handles = [
         Line2D(
             [], [], color=style.color, linestyle=style.line, marker=style.marker,
-            markersize=5, linewidth=2, label=group.title,
+            markersize=5, linewidth=2, label=title,
         )
-        for group, style in styles(groups)
+        for title, (_, style) in zip(titles, styles(groups), strict=True)
     ]  # fmt: skip
     longest = max(len(group.title) for group in groups)
+    if longest > _LONG_LABEL:
+        lines = sum(title.count("\n") + 1 for title in titles)
+        more = _LINE_INCHES * max(0, lines - _LEGEND_LINES)
+        figure.set_figheight(figure.get_figheight() + more)
     figure.legend(
         handles=handles,
         loc="outside lower center",
@@ -214,7 +224,9 @@ def shares_comparison(groups: Sequence[Group]) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    height = 1.6 + 0.5 * len(groups)
+    titles = [fill(group.title, _TICK_WIDTH) for group in groups]
+    most = max(title.count("\n") + 1 for title in titles)
+    height = 1.6 + max(0.5, _LINE_INCHES * (most + 1)) * len(groups)
     figure = Figure(figsize=(9.5, height), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, len(_SHARES), sharey=True)
     for panel, what in zip(panels, _SHARES, strict=True):
@@ -226,7 +238,7 @@ def shares_comparison(groups: Sequence[Group]) -> Figure:
         panel.grid(alpha=0.25, axis="x")
         panel.set_axisbelow(True)
     panels[1].set_xlabel("share of the trials that ended; a mark is a study")
-    panels[0].set_yticks(range(len(groups)), [group.title for group in groups])
+    panels[0].set_yticks(range(len(groups)), titles)
     panels[0].invert_yaxis()
     return figure
 

@@ -89,6 +89,7 @@ def groups_table(groups: Sequence[Group]) -> Table:
     """The groups for a terminal; with labels of up to 24 characters in 80 columns."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     half = checkpoints(groups)[_HALF]
     table = Table(
@@ -107,7 +108,7 @@ def groups_table(groups: Sequence[Group]) -> Table:
     for group in groups:
         more = f" ({group.unfinished} unfinished)" if group.unfinished else ""
         table.add_row(
-            group.label,
+            Text(group.label),  # what is in brackets is no markup
             f"{len(group.studies)}{more}",
             _median_text(group.volumes_at(half)),
             _median_text(group.volumes),

@@ -112,12 +112,16 @@ class Pair:
 
 def axis_label(objective: Objective) -> str:
     """An axis in words: the metric, its unit and which way is better."""
-    words = objective.metric.lower().split("_")
+    words = metric_words(objective.metric).lower().replace(",", "").split()
     told = not objective.unit or objective.unit.lower() in words
     unit = "" if told else f" ({objective.unit})"
     better = "higher" if objective.goal == "max" else "lower"
-    name = objective.metric.replace("_", " ")
-    return f"{name}{unit}, {better} is better"
+    return f"{metric_words(objective.metric)}{unit}, {better} is better"
+
+
+def metric_words(metric: str) -> str:
+    """A metric in words: ``lost_worst.pcm_day`` is "lost worst, pcm day"."""
+    return metric.replace("_", " ").replace(".", ", ")
 
 
 def draw_pair(axes: Axes, scene: Scene, pair: Pair) -> None:
@@ -199,7 +203,7 @@ def draw_beyond(axes: Axes, scene: Scene, constraint: Constraint) -> None:
     largest = max(_values(voided, constraint.metric), default=1.0)
     axes.set_xlim(1.05 * max(float(largest) - constraint.upper, 0.1), 0.0)
     axes.axvline(0.0, color="black", linewidth=2)
-    axes.set_xlabel(f"{constraint.metric.replace('_', ' ')} beyond the edge")
+    axes.set_xlabel(f"{metric_words(constraint.metric)} beyond the edge")
     axes.set_title(f"beyond the edge: {len(voided)}", loc="left")
 
 

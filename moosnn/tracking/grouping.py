@@ -6,12 +6,14 @@ Knows: configs as plain data, problems. Must not know: what happened in a study.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from moosnn.errors import ConfigError
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.comparison import Compared, Group
+from moosnn.tracking.setting_text import is_long, short_text
 
 _OPTIMIZER = "optimizer._target_"
 _ALGORITHM = "optimizer.algorithm"  # of a class that holds several
@@ -29,7 +31,8 @@ def group(studies: Sequence[Compared]) -> list[Group]:
     snake case. Of what else differs only that is named which tells groups apart that
     the label so far does not: qnehvi and nsga2 have different settings, but their names
     say so already. Where learning rules differ, they are told first, and where each
-    rule has one space, nothing of the spaces is.
+    rule has one space, nothing of the spaces is. Long values are shortened, and labels
+    that this makes alike are numbered.
 
     Args:
         studies: of one problem, each with an ended trial.
@@ -54,20 +57,36 @@ def group(studies: Sequence[Compared]) -> list[Group]:
         Group(label=_label(parts[0], keys, studies), studies=tuple(parts))
         for parts in _split(studies, keys)
     ]
-    return sorted(groups, key=lambda one: one.label)
+    return _numbered(sorted(groups, key=lambda one: one.label))
+
+
+def _numbered(groups: Sequence[Group]) -> list[Group]:
+    """With `` #1``, `` #2``, … behind a label that several have."""
+    counts = Counter(one.label for one in groups)
+    seen: Counter[str] = Counter()
+    found = []
+    for one in groups:
+        seen[one.label] += 1
+        number = f" #{seen[one.label]}" if counts[one.label] > 1 else ""
+        found.append(replace(one, label=one.label + number))
+    return found
 
 
 def _by_meaning(studies: Sequence[Compared]) -> list[str]:
-    """All settings, what says most about a study first, those of spaces last.
+    """All settings, what says most about a study first, long ones last.
 
-    Of the spaces what all have comes first: two ranges of a parameter say more than
-    that one study has no such parameter.
+    Which learning rules are searched comes first, spaces come after other settings. Of
+    the spaces what all have comes first: two ranges of a parameter say more than that
+    one study has no such parameter. Of a long value only a part can be told.
     """
     names = dict.fromkeys(key for study in studies for key in study.config)
 
-    def rank(key: str) -> tuple[bool, bool]:
+    def rank(key: str) -> tuple[bool, bool, bool, bool]:
         of_space = key.startswith(_SPACE)
-        return of_space, of_space and any(key not in one.config for one in studies)
+        missing = of_space and any(key not in one.config for one in studies)
+        rules = key.startswith(_SEARCHED_RULE) and not missing
+        long = any(is_long(one.config.get(key, "")) for one in studies)
+        return not rules, long, of_space, missing
 
     return sorted(names, key=rank)
 
@@ -102,7 +121,7 @@ def _label(study: Compared, keys: Sequence[str], studies: Sequence[Compared]) ->
         value = _value(study, key)
         if value is not None and key not in said:
             spelled = name if names.count(name) == 1 else key
-            parts.append(f"{spelled}={value}")
+            parts.append(f"{spelled}={short_text(key, value)}")
     return " ".join(parts)
 
 

@@ -105,7 +105,7 @@ def _domain(index: int, side: int) -> list[float]:
 def _axis(objective: Objective) -> dict[str, Any]:
     """In two lines: a panel is small."""
     found = axis(objective)
-    return {**found, "title": found["title"].replace(", ", "<br>")}
+    return {**found, "title": "<br>".join(found["title"].rsplit(", ", 1))}
 
 
 def _grouped(trace: dict[str, Any], *, told: bool) -> dict[str, Any]:

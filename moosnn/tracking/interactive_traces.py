@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moosnn.problem import Constraint, Objective
-from moosnn.tracking.front_marks import Pair, axis_label
+from moosnn.tracking.front_marks import Pair, axis_label, metric_words
 from moosnn.tracking.interactive_points import View
 from moosnn.tracking.kinds import Kind, kinds_of
 from moosnn.trial import Trial
@@ -184,7 +184,7 @@ def beyond_layout(
         domain: from where to where it lies across, in shares of the figure.
     """
     largest = max((_violation(t, constraint) for t in voided), default=1.0)
-    name = constraint.metric.replace("_", " ")
+    name = metric_words(constraint.metric)
     place = {"xref": f"{panel.x} domain", "yref": f"{panel.y} domain"}
     whole = {**place, "y0": 0, "y1": 1}
     edge = {"color": _EDGE, "width": 3}

@@ -17,6 +17,7 @@ from moosnn.tracking.front_marks import (
     draw_beyond,
     draw_pair,
 )
+from moosnn.tracking.log_ticks import label_few
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,12 +102,14 @@ def _draw_cells(figure: Figure, grid: GridSpec, scene: Scene) -> list[Axes]:
             axes.set_xlabel(_label(pair.horizontal))
         axes.tick_params(labelleft=column == 0, labelbottom=row == side - 1)
         drawn.append(axes)
+    for axes in drawn:
+        label_few(axes)
     return drawn
 
 
 def _label(objective: Objective) -> str:
     """In two lines: a cell is small."""
-    return axis_label(objective).replace(", ", "\n")
+    return "\n".join(axis_label(objective).rsplit(", ", 1))
 
 
 def _add_legend(figure: Figure, shown: Sequence[Axes]) -> None:

@@ -302,6 +302,15 @@ def test_what_a_rule_has_only_is_not_answered_with_advice_it_forbids(training):
     assert "use " not in str(caught.value)
 
 
+@pytest.mark.parametrize("changes", [{}, {"neuron": "alif", "reset": "hard"}])
+def test_what_a_rule_has_of_nirs_neurons_is_named(changes):
+    """Of e-prop's neurons, if, lif and alif, NIR has two; its reset may be hard."""
+    with pytest.raises(ConfigError) as caught:
+        to_nir(network((3,), **{**defaults("eprop"), **changes}))
+    assert str(caught.value).endswith("; search with reset=hard and neuron=if or lif.")
+    to_nir(network((3,), **{**defaults("eprop"), "reset": "hard", "neuron": "lif"}))
+
+
 def test_a_soft_reset_of_bptt_is_answered_with_a_hard_one():
     with pytest.raises(ConfigError, match=r"soft reset, for .*; use reset=hard\.$"):
         to_nir(network((3,), reset="soft"))

@@ -271,6 +271,22 @@ def test_drift_alone_shrinks_all_weights_alike() -> None:
             assert torch.allclose(other.weight, shrunk, rtol=1e-5, atol=1e-9)
 
 
+def test_a_connection_without_a_single_weight_has_no_devices() -> None:
+    """Nothing would say what their noise is worth."""
+    network = trained()
+    with torch.no_grad():
+        network.parts["linear_2"].weight.zero_()
+    chip = Chip(network, samples(), dice)
+    Crossbar(chip, dice(1)).read(pcm.HOUR_S, dice(2))
+    changed = [
+        name
+        for name, part in network.parts.items()
+        if isinstance(part, nn.Linear)
+        and not torch.equal(part.weight, chip.network.parts[name].weight)
+    ]
+    assert changed == ["linear_1", "linear_3"]
+
+
 def test_a_chip_beyond_the_numbers_gets_nothing_right() -> None:
     chip = chip_of(trained())
     chip.store({name: w * float("inf") for name, w in chip.stored.items()})

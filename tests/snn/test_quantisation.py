@@ -55,6 +55,8 @@ def test_levels_stay_where_they_are() -> None:
 def test_zeros_stay_and_nothing_is_nothing() -> None:
     assert torch.equal(quantised(torch.zeros(3), 4), torch.zeros(3))
     assert quantised(torch.zeros(0, 2), 4).shape == (0, 2)
+    least = torch.tensor([1e-45])  # a seventh of it is 0
+    assert torch.equal(quantised(least, 4), least)
 
 
 def test_a_sign_alone_is_refused() -> None:

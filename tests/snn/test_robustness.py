@@ -214,7 +214,9 @@ def test_what_was_not_asked_for_says_what_to_set() -> None:
     plan = Robustness(conditions=("bits_4",))
     assert set(unasked(plan)) == set(names_of(CONDITIONS)) - set(plan.metrics)
     advice = unasked(plan)["accuracy_lost.mismatch"]
-    assert advice == "task.robustness.conditions=[bits_4,…] with it"
+    assert advice == "task.robustness.conditions=[bits_4,mismatch]"
+    assert "problem=" in unasked(None)["accuracy_lost"]
+    assert unasked(None)["accuracy_lost.bits_4"] == "task.robustness.samples=8"
     assert not unasked(Robustness())
 
 

@@ -41,6 +41,7 @@ EVOLUTION = "moosnn.optimizers.evolution.Evolution"
 NSGA3 = {"_target_": EVOLUTION, "algorithm": "nsga3", "population_size": 20}
 SOBOL = {"_target_": "moosnn.optimizers.sobol.Sobol"}
 HPO = {"slope": {"float": [0.5, 10]}, "threshold": {"float": [0.1, 5]}}
+POINTS = [{"lr": k / 10, "training": "bptt"} for k in range(5)]
 OWN = {"threshold": {"float": [0.1, 2]}, "b_th": {"float": [0.01, 0.5]}}
 
 
@@ -281,6 +282,28 @@ def test_how_far_a_study_tells() -> None:
             ],
             ["nsga2 training=bptt", "sobol training=bptt", "sobol training=searched"],
         ),
+        # Which rules are searched says more than the points that are tried first.
+        (
+            [
+                {"study": {"enqueue": POINTS[:k]}, "space": {"training": one}}
+                for k, one in ((5, {"choice": ["bptt", "ssgd"]}), (1, {"choice": []}))
+            ],
+            ["sobol training.choice=[]", "sobol training.choice=[bptt,ssgd]"],
+        ),
+        # Points are counted, and come after what is short.
+        (
+            [{"study": {"enqueue": POINTS[:k]}} for k in (0, 1, 5)],
+            ["sobol enqueue=1 point", "sobol enqueue=5 points", "sobol enqueue=[]"],
+        ),
+        (
+            [{"study": {"enqueue": POINTS[:k]}, "task": {"lr": k}} for k in (1, 5)],
+            ["sobol lr=1", "sobol lr=5"],
+        ),
+        # What only looks alike is numbered.
+        (
+            [{"study": {"enqueue": POINTS[k : k + 2]}} for k in (0, 1)] * 2,
+            ["sobol enqueue=2 points #1", "sobol enqueue=2 points #2"],
+        ),
         # In snake case.
         (
             [
@@ -302,6 +325,59 @@ def test_what_groups_are_called(
     found = group([study(f"s{i}", **one) for i, one in enumerate(configs)])
     assert [one.label for one in found] == labels
     assert sum(len(one.studies) for one in found) == len(configs)
+
+
+def test_names_of_any_length_are_drawn_and_told_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    rules = ["bptt", "ssgd", "hybrid"]
+    groups = group(
+        [
+            study(
+                str(k),
+                space={"training": {"choice": rules[: k // 2 + 1]}},
+                optimizer={"_target_": "a.Of" + 20 * "Words"},
+                task={f"a{'b' * 30}{j}": k * (j == k) for j in range(6)},
+            )
+            for k in range(6)
+        ]
+    )
+    assert len({one.label for one in groups}) == 6
+    Console(width=80).print(groups_table(groups[-1:]))
+    # What is in brackets is no markup.
+    assert "training.choice=[bptt]" in "".join(capsys.readouterr().out.split())
+    for draw in (fronts_comparison, hypervolume_comparison, shares_comparison):
+        figure = draw(groups)
+        save(figure, tmp_path / "picture.png")  # a panel without room is a warning
+        width, height = figure.bbox.size
+        for legend in figure.legends:
+            box = legend.get_window_extent()
+            assert min(box.x0, box.y0) >= 0
+            assert (box.x1, box.y1) <= (width, height)
+        panels = [axes.get_window_extent() for axes in figure.axes]
+        assert all(box.width > 100 and box.height > 100 for box in panels)
+
+
+@pytest.mark.parametrize("goals", [("max", "min"), ("min", "min"), ("max", "max")])
+def test_the_word_reference_lies_inside_its_panel(goals: tuple[Any, Any]) -> None:
+    better = {"max": (0.0, 1.0), "min": (1.0, 0.0)}  # the reference, and the front
+    axes = [
+        Objective(metric=name, goal=goal, reference=better[goal][0])
+        for name, goal in zip(("accuracy", "spikes_per_sample"), goals, strict=True)
+    ]
+    weights = Objective(metric="weights", goal="min", reference=1.0)
+    problem = toy_problem(objectives=(*axes, weights), constraints=())
+    made = evaluation(better[goals[0]][1], better[goals[1]][1])
+    made = replace(made, metrics={**made.metrics, "weights": 0.0})
+    figure = fronts_comparison(group([study("a", [made], problem=problem)]))
+    figure.draw_without_rendering()
+    for panel in figure.axes:
+        (word,) = panel.texts
+        inner, frame = word.get_window_extent(), panel.get_window_extent()
+        assert frame.x0 < inner.x0 < inner.x1 < frame.x1
+        assert frame.y0 < inner.y0 < inner.y1 < frame.y1
 
 
 def test_other_data_are_another_group() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from moosnn.history import History
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.space import Space
 from moosnn.tracking.comparison import compared
+from moosnn.tracking.comparison_fronts import fronts_comparison
 from moosnn.tracking.front_plot import axis_label, front_figure
 from moosnn.tracking.grouping import group
 from moosnn.tracking.projections import cells
@@ -222,6 +226,74 @@ def test_labels_say_a_unit_unless_the_name_does() -> None:
     assert label("stopping_time", "s") == "stopping time (s)"
     assert label("training_s", "s") == "training s"
     assert label("size", "") == "size"
+
+
+def test_a_dotted_metric_is_told_in_words_and_its_axis_in_two_lines() -> None:
+    name = "lost_worst.pcm_month"
+    dotted = Objective(metric=name, goal="min", reference=0.5)
+    assert axis_label(dotted) == "lost worst, pcm month, lower is better"
+    objectives = (ACCURACY, SPIKES, dotted)
+    of = Problem(space=problem()["plain"].space, objectives=objectives, constraints=())
+    told = Story(of)
+    told.finish(told.propose({"lr": 0.1}), accuracy=0.9, spikes=9.0, **{name: 0.1})
+    labels = {axes.get_xlabel() for axes in front_figure(of, told.history).axes}
+    assert "lost worst, pcm month\nlower is better" in labels
+
+
+def shown(axis: Axis) -> list[Text]:
+    """The numbers that stand at an axis."""
+    low, high = sorted(axis.get_view_interval())
+    return [
+        tick.label1
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        if low <= tick.get_loc() <= high
+        and tick.label1.get_visible()
+        and tick.label1.get_text()
+    ]
+
+
+@pytest.mark.parametrize("low", [180.0, 410.0, 99000.0, 0.001])
+def test_the_numbers_at_short_log_axes_do_not_overlap(low: float) -> None:
+    objectives = [
+        replace(SPIKES, reference=5.0 * low, floor=low / 2),
+        replace(SIZE, reference=9.0 * low, scale="log", floor=low / 2),
+        replace(LOST, reference=1.5 * low, scale="log", floor=low / 2),
+    ]
+    plain = problem()["plain"]
+    of = Problem(space=plain.space, objectives=(ACCURACY, *objectives), constraints=())
+    told = Story(of)
+    number = told.propose({"lr": 0.1})
+    told.finish(number, accuracy=0.9, spikes=low, size=low, lost=low)
+    figures = [
+        front_figure(of, told.history),
+        fronts_comparison(group([compared("a", {}, of, told.history, 1)])),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+        boxes = [
+            label.get_window_extent()
+            for axes in figure.axes
+            for axis in (axes.xaxis, axes.yaxis)
+            for label in shown(axis)
+        ]
+        assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+
+
+def test_inner_panels_have_no_numbers() -> None:
+    short = replace(SPIKES, reference=900.0)
+    plain = problem(4)["plain"]
+    objectives = (ACCURACY, LOST, short, replace(SIZE, scale="log", floor=1.0))
+    of = Problem(space=plain.space, objectives=objectives, constraints=())
+    told = Story(of)
+    number = told.propose({"lr": 0.1})
+    told.finish(number, accuracy=0.9, spikes=180.0, size=20.0, lost=0.1)
+    figure = front_figure(of, told.history)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        row, column = at(axes)
+        for axis, outer in ((axes.xaxis, row == 2), (axes.yaxis, column == 0)):
+            count = len(shown(axis))
+            assert count > 1 if outer else count == 0
 
 
 @pytest.mark.parametrize("count", [3, 4, 5])

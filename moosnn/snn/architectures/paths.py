@@ -109,14 +109,16 @@ def _active(values: Values, layer: int, modules: int) -> str:
     if value == ALL:
         return known
     letters = value if isinstance(value, str) else ""
-    if not letters or not set(letters) <= {*LETTERS} or len({*letters}) < len(letters):
+    # In another order they are the same network, which needs no second option.
+    ordered = letters == "".join(sorted({*letters}))
+    if not letters or not ordered or not set(letters) <= {*LETTERS}:
         raise ConfigError(
-            f"{name}: expected letters of modules, each at most once, such as ac, or "
-            f"{ALL}, got {value!r}."
+            f"{name}: expected letters of modules, each at most once and in order, "
+            f"such as ac, or {ALL}, got {value!r}."
         )
     if not set(letters) <= {*known}:
         raise ArchitectureError(
             f"{name}: expected letters of {known[0]} to {known[-1]}, since "
             f"modules={modules}, got {letters}."
         )
-    return "".join(sorted(letters))
+    return letters

@@ -18,6 +18,7 @@ import torch
 from moosnn.snn.architectures.paths import LETTERS
 
 SHIFT = 2  # the furthest that a mutation goes
+_ROUNDING = 1e-9  # less than one sample of any split
 
 Genotype = tuple[tuple[int, ...], ...]  # L x N
 
@@ -162,6 +163,6 @@ def kept(scores: Sequence[Score], tolerance: float) -> int:
     front = [k for k in range(len(scores)) if fronts[k] == 0]
     least = min(scores[k].error for k in front)
     silent = all(score.silent for score in scores)
-    near = least + (0.0 if silent else tolerance)
+    near = least + (0.0 if silent else tolerance) + _ROUNDING
     good = [k for k in front if scores[k].error <= near]
     return min(good, key=lambda k: (scores[k].synops, scores[k].modules))

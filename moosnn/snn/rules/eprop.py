@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
+from moosnn.errors import ArchitectureError, one_of
 from moosnn.snn.layer import Neurons
 from moosnn.snn.rules.base import Rule, neurons_of
 from moosnn.snn.values import Values
@@ -67,21 +68,27 @@ class Eprop:
         return neurons_of(values, layer, "eprop")
 
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
-        """Convolutions, spiking outputs, and losses without an error at each step."""
+        """Convolutions.
+
+        Raises:
+            ArchitectureError: a loss without an error at each step, or a spiking
+                output; it names the gene, since the default value is one that fits.
+        """
         if architecture not in ARCHITECTURES:
             return (
                 "has traces of fully connected layers, expected architecture="
                 f"{ARCHITECTURES[0]}, got {architecture}"
             )
         if loss != LOSS:
-            return (
-                "learns while time goes on, from an error at each step, expected loss="
-                f"{LOSS}, got {loss}"
+            raise ArchitectureError(
+                f"loss: training=eprop needs loss={LOSS}, an error at each step, got "
+                f"{loss}; take it out, or use another training."
             )
         if readout not in READOUTS:
-            return (
-                "has errors of an output that does not spike, expected readout="
-                f"{', '.join(READOUTS[:-1])} or {READOUTS[-1]}, got {readout}"
+            raise ArchitectureError(
+                f"readout: training=eprop needs readout={one_of(READOUTS)}, an output "
+                f"that does not spike, got {readout}; take it out, or use another "
+                "training."
             )
         return None
 

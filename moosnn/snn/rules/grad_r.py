@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
-from moosnn.errors import ConfigError
+from moosnn.conditions import is_number
+from moosnn.errors import ConfigError, number_hint
 from moosnn.snn.layer import Neurons
 from moosnn.snn.rules.base import Rule, neurons_of
 from moosnn.snn.values import Values
@@ -65,16 +66,16 @@ class GradR:
         Raises:
             ConfigError: a bad value.
         """
-        sparsity = values.share("target_sparsity")
-        if sparsity < SPARSITY_MIN:
+        sparsity = values.value("target_sparsity")
+        if not (is_number(sparsity) and SPARSITY_MIN <= sparsity < 1.0):
             raise ConfigError(
                 f"target_sparsity: expected a share in [{SPARSITY_MIN:g}, 1), got "
-                f"{sparsity:g}."
+                f"{sparsity!r}.{number_hint(sparsity)}"
             )
         return cls(
             rewiring=values.option("rewiring", REWIRINGS),
             alpha=values.real("prior_alpha", 0.0),
-            sparsity=sparsity,
+            sparsity=float(sparsity),
             pull=values.option("prior_pull", PULLS),
             temperature=values.real("rewiring_temperature", 0.0, strict=False),
         )

@@ -420,15 +420,14 @@ def test_a_loss_that_is_not_finite_is_a_failure():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss": "mse"}, "expected loss=tet, got mse"),
-        ({"readout": "rate"}, "expected readout=mean, sum or max, got rate"),
-        ({"architecture": "conv"}, "expected architecture=mlp, got conv"),
+        ({"loss": "mse"}, "^loss: training=eprop needs loss=tet, .* got mse;"),
+        ({"readout": "rate"}, "^readout: training=eprop needs .* max, .* got rate;"),
+        ({"architecture": "conv"}, "^training=eprop: .* architecture=mlp, got conv"),
     ],
 )
 def test_what_it_cannot_train_is_refused_in_one_line(changes, message):
     with pytest.raises(ArchitectureError, match=message) as caught:
         network(**changes)
-    assert str(caught.value).startswith("training=eprop: ")
     assert "\n" not in str(caught.value)
 
 

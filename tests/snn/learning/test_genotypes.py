@@ -153,6 +153,13 @@ def test_the_path_kept_is_the_cheapest_near_the_best():
     assert kept(scores, 0.5) == 3
 
 
+def test_a_path_exactly_as_far_from_the_best_as_allowed_is_kept():
+    best = Score(error=1 - 46 / 50, synops=100.0, modules=2, silent=False)
+    cheap = Score(error=1 - 45 / 50, synops=1.0, modules=2, silent=False)
+    assert kept([best, cheap], 0.02) == 1
+    assert kept([best, cheap], 0.0199) == 0
+
+
 def test_of_silent_paths_the_most_accurate_is_kept():
     scores = [score(e, s, 1, silent=True) for e, s in ((0.9, 0), (0.8, 5), (0.9, 1))]
     assert kept(scores, 0.5) == 1

@@ -214,7 +214,7 @@ def test_a_loss_that_is_not_finite_is_a_failure():
     ("changes", "message"),
     [
         ({"target_sparsity": 0.4}, r"target_sparsity: expected a share in \[0.5, 1\)"),
-        ({"target_sparsity": 1.0}, r"target_sparsity: expected a share in \[0, 1\)"),
+        ({"target_sparsity": 1.0}, r"target_sparsity: expected a share in \[0.5, 1\)"),
         ({"prior_alpha": 0.0}, "prior_alpha: expected a finite number > 0"),
         ({"rewiring_temperature": -1.0}, "rewiring_temperature: expected"),
         ({"rewiring": "deepr"}, "rewiring: got 'deepr'. Did you mean 'deep_r'"),
