@@ -10,18 +10,15 @@ import torch
 
 from moosnn.errors import ArchitectureError, ConfigError, DivergedError, ReleasedError
 from moosnn.snn.coding import encode
-from moosnn.snn.data import Split
 from moosnn.snn.gene_names import defaults
 from moosnn.snn.genes import Genes
 from moosnn.snn.layer import NEURONS
 from moosnn.snn.learning import mutation
 from moosnn.snn.learning.checkpoint import NAME, Checkpoint
 from moosnn.snn.learning.mutation import Mutator, Place, fresh_sds
-from moosnn.snn.learning.training import Course
 from moosnn.snn.network import SpikingNetwork
-from moosnn.snn.samples import Samples
+from tests.snn.learning.two_classes import CLASSES, SHAPE, Awake, course, samples
 
-SHAPE, CLASSES = (2, 2, 2), 2
 SIGMAS = 5.0  # of a mean's standard error, that it may be off
 CURVATURE = torch.tensor([1.0, 4.0, 0.5], dtype=torch.float64)
 START = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64)
@@ -117,32 +114,6 @@ def test_a_share_of_the_weights_is_mutated_and_never_none():
     assert not before.any()
 
 
-class Awake:
-    """A watch that never stops, or after so many updates."""
-
-    def __init__(self, updates=None):
-        self.updates = updates
-        self.count = 0
-
-    def update(self, seen):
-        self.count += 1
-        return self.count == self.updates
-
-    def heard(self):
-        return ()
-
-    def hear_again(self, batches):
-        assert not batches
-
-
-def samples(count=200):
-    """Two classes: the brighter of the two channels decides."""
-    inputs = np.random.default_rng(0).random((count, *SHAPE), dtype=np.float32)
-    first, second = inputs.reshape(count, 2, 4).sum(2).T
-    split = Split(inputs=inputs, labels=(first > second).astype(np.int64))
-    return Samples.of(split, 1.0, torch.device("cpu"))
-
-
 def genes(**changes):
     small = {"width": 12, "batch_size": 100, "epochs": 3, "mutations_per_batch": 20}
     return Genes.from_params({**defaults("mutation"), **small, **changes})
@@ -151,15 +122,6 @@ def genes(**changes):
 def network(**changes):
     generator = torch.Generator().manual_seed(1)
     return SpikingNetwork(genes(**changes), SHAPE, CLASSES, generator)
-
-
-def course(on_epoch=lambda epoch, metrics: False, watch=None, checkpoint=None):
-    return Course(
-        generator=torch.Generator().manual_seed(2),
-        watch=watch or Awake(),
-        on_epoch=on_epoch,
-        checkpoint=checkpoint or Checkpoint(),
-    )
 
 
 def train(watch=None, **changes):

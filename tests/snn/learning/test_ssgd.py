@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from moosnn.errors import DivergedError, ReleasedError
 from moosnn.snn import sparse
-from moosnn.snn.data import Split
 from moosnn.snn.gene_names import defaults
 from moosnn.snn.genes import Genes
 from moosnn.snn.learning import bptt, ssgd
 from moosnn.snn.learning.checkpoint import NAME, Checkpoint
-from moosnn.snn.learning.training import Course
 from moosnn.snn.network import SpikingNetwork
-from moosnn.snn.samples import Samples
 from moosnn.snn.sparse import is_active
+from tests.snn.learning.two_classes import CLASSES, SHAPE, Awake, course, samples
 
-SHAPE, CLASSES = (2, 2, 2), 2
 BACKENDS = ("dense", "sparse", "auto")
-
-
-class Awake:
-    """A watch that never stops, or after so many updates."""
-
-    def __init__(self, updates=None):
-        self.updates = updates
-        self.count = 0
-
-    def update(self, seen):
-        self.count += 1
-        return self.count == self.updates
-
-    def heard(self):
-        return ()
-
-    def hear_again(self, batches):
-        assert not batches
-
-
-def samples(count=200):
-    """Two classes: the brighter of the two channels decides."""
-    inputs = np.random.default_rng(0).random((count, *SHAPE), dtype=np.float32)
-    first, second = inputs.reshape(count, 2, 4).sum(2).T
-    split = Split(inputs=inputs, labels=(first > second).astype(np.int64))
-    return Samples.of(split, 1.0, torch.device("cpu"))
 
 
 def network(**changes):
     given = {"depth": 2, "width": 16, "batch_size": 20, "epochs": 6, **changes}
     genes = Genes.from_params({**defaults("ssgd"), "threshold": 0.2, **given})
     return SpikingNetwork(genes, SHAPE, CLASSES, torch.Generator().manual_seed(1))
-
-
-def course(on_epoch=lambda epoch, metrics: False, watch=None, checkpoint=None):
-    return Course(
-        generator=torch.Generator().manual_seed(2),
-        watch=watch or Awake(),
-        on_epoch=on_epoch,
-        checkpoint=checkpoint or Checkpoint(),
-    )
 
 
 def train(fit=ssgd.fit, watch=None, **changes):

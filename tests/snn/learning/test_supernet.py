@@ -9,22 +9,22 @@ import pytest
 import torch
 
 from moosnn.errors import ArchitectureError, ConfigError, DivergedError, ReleasedError
-from moosnn.snn.data import Split
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.gene_names import RULES, defaults, require_learnt, require_read
 from moosnn.snn.genes import Genes
 from moosnn.snn.learning import path_score, slices, supernet
 from moosnn.snn.learning.checkpoint import NAME, Checkpoint
 from moosnn.snn.learning.genotypes import letters
-from moosnn.snn.learning.training import Course, Tally
+from moosnn.snn.learning.training import Tally
 from moosnn.snn.measure import measure
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import Edge
 from moosnn.snn.stopping import watch_named
 from moosnn.snn.weights import load_network, save_network
+from tests.snn.learning import two_classes
+from tests.snn.learning.two_classes import CLASSES, SHAPE, samples
 
-SHAPE, CLASSES = (2, 2, 2), 2
 SMALL = {
     "module_width": 8,
     "threshold": 0.3,
@@ -63,14 +63,6 @@ def plain_watch():
     )
 
 
-def samples(count=200):
-    """Two classes: the brighter of the two channels decides."""
-    inputs = np.random.default_rng(0).random((count, *SHAPE), dtype=np.float32)
-    first, second = inputs.reshape(count, 2, 4).sum(2).T
-    split = Split(inputs=inputs, labels=(first > second).astype(np.int64))
-    return Samples.of(split, 1.0, torch.device("cpu"))
-
-
 def genes(**changes):
     return Genes.from_params({**defaults("supernet"), **SMALL, **changes})
 
@@ -81,12 +73,7 @@ def network(**changes):
 
 
 def course(on_epoch=lambda epoch, metrics: False, watch=None, checkpoint=None):
-    return Course(
-        generator=torch.Generator().manual_seed(2),
-        watch=watch or plain_watch(),
-        on_epoch=on_epoch,
-        checkpoint=checkpoint or Checkpoint(),
-    )
+    return two_classes.course(on_epoch, watch or plain_watch(), checkpoint)
 
 
 def train(watch=None, data=None, **changes):
