@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -177,29 +178,64 @@ def run_command(words, folder):
     )
 
 
-@pytest.mark.parametrize("name", ALL_COMMANDS)
-def test_a_command_of_a_page_says_what_it_should(name, tmp_path, request):
+def words_to_run(name):
+    """What is run of a command: of one that searches a study of a few trials."""
     words, shown = ALL_COMMANDS[name]
+    if not words or words[0] in LOOKS or shown:
+        return list(words)
+    small = [*words, *SMALL]
+    if not is_elsewhere(words) and not any(w.startswith("executor.") for w in words):
+        small.append("executor=inline")
+    return small
+
+
+def is_elsewhere(words):
+    return any(word.startswith("hydra/launcher=") for word in words)
+
+
+@pytest.fixture(scope="module")
+def running(request, tmp_path_factory):
+    """The folder and the process of every command that is tested, side by side.
+
+    A command is a process of seconds, most of them imports: as many run at once as
+    there are cores.
+    """
+    items = [item for item in request.session.items if hasattr(item, "callspec")]
+    params = [i.callspec.params for i in items if i.path == Path(__file__)]
+    names = [p["name"] for p in params if p.get("name") in ALL_COMMANDS]
+    cores = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(cores) as pool:
+        found = {}
+        for name in names:
+            folder, words = tmp_path_factory.mktemp("page"), words_to_run(name)
+            if words and words[0] in LOOKS:
+                study = request.getfixturevalue("digits_study")
+                for word in words[1:]:
+                    if word.startswith("runs/"):
+                        shutil.copytree(study, folder / word)
+            found[name] = folder, pool.submit(run_command, words, folder)
+        yield found
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", ALL_COMMANDS)
+def test_a_command_of_a_page_says_what_it_should(name, running):
+    words, shown = ALL_COMMANDS[name]
+    folder, process = running[name]
+    done = process.result()
     if not words:
-        done = run_command(words, tmp_path)
         assert done.returncode == 0
         assert "Groups, chosen by group=name" in done.stdout
     elif words[0] in LOOKS:
-        for folder in words[1:]:
-            if folder.startswith("runs/"):
-                source = request.getfixturevalue("digits_study")
-                shutil.copytree(source, tmp_path / folder)
-        done = run_command(words, tmp_path)
         if shown.startswith("moosnn: "):
             assert (done.returncode, done.stderr.strip()) == (2, shown)
         else:
             check_look(words[0], shown, done)
     elif shown:
-        done = run_command(words, tmp_path)
         assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", shown)
-        assert list(tmp_path.iterdir()) == []
+        assert list(folder.iterdir()) == []
     else:
-        check_study(words, tmp_path)
+        check_study(words, folder, done)
 
 
 def check_look(command, shown, done):
@@ -211,19 +247,14 @@ def check_look(command, shown, done):
         assert told - {"pending", "running"} <= now  # a finished study has none
 
 
-def check_study(words, folder):
-    elsewhere = any(word.startswith("hydra/launcher=") for word in words)
-    small = [*words, *SMALL]
-    if not elsewhere and not any(word.startswith("executor.") for word in words):
-        small.append("executor=inline")
-    done = run_command(small, folder)
+def check_study(words, folder, done):
     assert (done.returncode, done.stderr) == (0, "")
     plain = [word for word in words if not word.startswith("hydra/launcher=")]
     jobs = compose(plain, lambda _: None, lambda _: None)
     assert len(jobs) > 0
     for job in jobs:
         assert (folder / job.folder / "journal.jsonl").exists()
-        if not elsewhere:
+        if not is_elsewhere(words):
             assert f"results: {job.folder}: " in done.stdout
     sweep = sweep_folder(plain)
     if sweep is not None:

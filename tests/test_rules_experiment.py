@@ -1,21 +1,26 @@
-"""The experiment that compares learning rules begins with each rule as it is."""
+"""The experiments that compare learning rules begin with each rule as it is."""
 
 from __future__ import annotations
 
-from moosnn.snn.gene_names import RULES, defaults
+import pytest
+
+from moosnn.snn.gene_names import defaults
 from tests.helpers import load_space, load_yaml
 
+COMPARED = {
+    "rules": ["bptt", "ssgd", "slayer", "hybrid", "stdp"],
+    "chip": ["bptt", "ssgd", "hybrid", "grad_r", "eprop"],
+}
 # SLAYER has no penalty by default, and the space's scale is logarithmic.
 NOT_ON_THE_SCALE = {("slayer", "activity_penalty"): 0.0001}
 
 
-def test_the_first_points_are_the_defaults_of_all_rules() -> None:
-    space = load_space("rules")
-    points = load_yaml("experiment/rules")["study"]["enqueue"]
-    assert [point["training"] for point in points] == list(
-        space.parameters["training"].options
-    )
-    assert {point["training"] for point in points} == set(RULES)
+@pytest.mark.parametrize("experiment", COMPARED)
+def test_the_first_points_are_the_defaults_of_all_rules(experiment: str) -> None:
+    space = load_space(experiment)
+    points = load_yaml(f"experiment/{experiment}")["study"]["enqueue"]
+    assert list(space.parameters["training"].options) == COMPARED[experiment]
+    assert [point["training"] for point in points] == COMPARED[experiment]
     for point in points:
         rule = point["training"]
         assert set(point) == set(space.active(point))
