@@ -134,6 +134,7 @@ def test_the_page_on_spaces_has_examples():
 
 COMMAND = re.compile(r"^ *(\$ )?python -m moosnn((?: +(?!#)\S+)*)(?: +#.*)?$", re.M)
 SMALL = ["study.budget=2", "study.confirm=0"]
+MOST_AT_ONCE = 4  # commands: each takes some hundred MB
 # What the words of a command lead to, if not a study or a sweep.
 LOOKS = ("status", "front", "edge", "report", "replay")
 
@@ -203,7 +204,7 @@ def running(request, tmp_path_factory):
     items = [item for item in request.session.items if hasattr(item, "callspec")]
     params = [i.callspec.params for i in items if i.path == Path(__file__)]
     names = [p["name"] for p in params if p.get("name") in ALL_COMMANDS]
-    cores = len(os.sched_getaffinity(0))
+    cores = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
     with ThreadPoolExecutor(cores) as pool:
         found = {}
         for name in names:
