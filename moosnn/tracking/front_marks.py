@@ -1,8 +1,7 @@
 """What pictures of a front are drawn with: its points in two objectives, and the edge.
 
-Knows matplotlib's axes; must not know how many of them a picture has, or where it is
-kept. Colours are those of Okabe and Ito, told apart by colour-blind people; what
-matters is also told apart by shape.
+Knows matplotlib's axes; must not know how many of them a picture has. Colours are those
+of Okabe and Ito, for the colour-blind; what matters is also told apart by shape.
 """
 
 from __future__ import annotations
@@ -285,9 +284,8 @@ def _ring_fallen(axes: Axes, scene: Scene, pair: Pair) -> None:
 
 def _draw_others(axes: Axes, scene: Scene, pair: Pair) -> None:
     """The observed trials that are not on the front, and why they are not."""
-    groups = [(scene.others(feasible=False), "infeasible", "^", _SILENT)]
-    if not groups[0][0]:
-        groups.clear()
+    infeasible = scene.others(feasible=False)
+    groups = [(infeasible, "infeasible", "^", _SILENT)] if infeasible else []
     if not kinds_of(scene.problem.space):  # else they are drawn with their kind
         groups.append((scene.others(feasible=True), "dominated", "o", _DOMINATED))
     for trials, name, marker, color in groups:
