@@ -169,9 +169,8 @@ def _prices(network: SpikingNetwork, samples: int) -> list[float]:
     """What one spike of each layer adds to the loss of a batch."""
     genes, count = network.genes, len(network.blueprint.layers)
     plan, steps = network.blueprint, genes.time_steps
-    alone = torch.eye(count, dtype=torch.float64).unsqueeze(
-        1
-    )  # the penalty is linear in the counts
+    # The penalty is linear in the counts: that of one spike of each layer says all.
+    alone = torch.eye(count, dtype=torch.float64).unsqueeze(1)
     penalties = [activity_penalty(n, plan, steps, genes.regulariser) for n in alone]
     return [float(p) * genes.activity_penalty / samples for p in penalties]
 

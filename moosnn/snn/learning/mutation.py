@@ -29,6 +29,7 @@ from moosnn.snn.learning.training import (
     Course,
     Fit,
     Tally,
+    require_finite,
     shuffled,
 )
 from moosnn.snn.network import SpikingNetwork
@@ -123,6 +124,7 @@ def fit(network: SpikingNetwork, samples: Samples, course: Course) -> Fit:
         beta=rule.beta if rule.acceptance == "metropolis" else math.inf,
         generator=state.generator,
     )
+    blamed = f"mutation_sigma={rule.sigma:g}"
     while state.epoch < genes.epochs:
         course.checkpoint.offer(state.saved)
         state.epoch += 1
@@ -132,9 +134,9 @@ def fit(network: SpikingNetwork, samples: Samples, course: Course) -> Fit:
             state.fit = state.fit.after(chosen)
             last = state.fit.updates == state.fit.planned
             if not last and course.watch.update(seen):
-                _require_finite(network, state.epoch)
+                require_finite(network, state.epoch, blamed)
                 return replace(state.fit, stopped="silent")
-        _require_finite(network, state.epoch)
+        require_finite(network, state.epoch, blamed)
         if course.on_epoch(state.epoch, epoch.metrics()) and state.epoch < genes.epochs:
             return replace(state.fit, stopped="pruned")
     return state.fit
@@ -261,16 +263,6 @@ class _Batch:
         """Let its norms remember what they did."""
         for buffer, old in zip(self.remembered, statistics, strict=True):
             buffer.copy_(old)
-
-
-def _require_finite(network: SpikingNetwork, epoch: int) -> None:
-    """A weight that is not a number makes a silent network with a finite energy."""
-    for name, parameter in network.named_parameters():
-        if not torch.isfinite(parameter).all():
-            raise DivergedError(
-                f"{name} is not finite in epoch {epoch} "
-                f"(mutation_sigma={_rule_of(network).sigma:g})."
-            )
 
 
 def _rule_of(network: SpikingNetwork) -> Mutation:

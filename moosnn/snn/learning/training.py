@@ -178,15 +178,20 @@ def shuffled(
     return tuple(batches)
 
 
-def require_finite(network: SpikingNetwork, epoch: int) -> None:
+def require_finite(
+    network: SpikingNetwork, epoch: int, setting: str | None = None
+) -> None:
     """A weight that is not a number makes a silent network with a finite loss.
+
+    Args:
+        network: that learns.
+        epoch: it is in, from 1.
+        setting: what the blame is put on; ``None`` = the learning rate.
 
     Raises:
         DivergedError: with the weight and the epoch.
     """
+    blamed = setting or f"learning_rate={network.genes.learning_rate:g}"
     for name, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise DivergedError(
-                f"{name} is not finite in epoch {epoch} "
-                f"(learning_rate={network.genes.learning_rate:g})."
-            )
+            raise DivergedError(f"{name} is not finite in epoch {epoch} ({blamed}).")

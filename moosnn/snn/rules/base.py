@@ -63,7 +63,11 @@ class Rule(Protocol):
         ...
 
     def refusal(self, architecture: str, readout: str, loss: str) -> str | None:
-        """Why it cannot train such a network, or ``None``."""
+        """Why it cannot train such a network, or ``None``.
+
+        Raises:
+            ArchitectureError: the same, where one gene alone is to blame: named first.
+        """
         ...
 
 
