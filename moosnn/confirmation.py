@@ -50,6 +50,16 @@ def confirm_proposal(history: History, seed: int, retraining: Retraining) -> Pro
     )
 
 
+def most_retrainings(count: int | None, budget: int) -> int:
+    """How many there can be at most.
+
+    Args:
+        count: as `unconfirmed`'s.
+        budget: of the study.
+    """
+    return SEEDS * (budget if count is None else min(count, budget))
+
+
 def unconfirmed(
     problem: Problem, history: History, count: int | None
 ) -> list[Retraining]:

@@ -18,6 +18,7 @@ import threading
 import time
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from moosnn.history import History
 from moosnn.optimizers.base import FALLBACK, Optimizer
@@ -42,6 +43,31 @@ class Answer:
     proposal: Proposal | None
     seconds: float
     late: bool = False
+
+
+class Asked(Protocol):
+    """Whoever is asked for proposals, one question at a time.
+
+    See `Proposer`; a simulation has one that lives in virtual time.
+    """
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is an answer to wait for or to take."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` has an answer."""
+        ...
+
+    def ask(self, history: History) -> None:
+        """Ask for the proposal after a history."""
+        ...
+
+    def take(self) -> Answer:
+        """The answer, once it is `ready`."""
+        ...
 
 
 class Proposer:

@@ -18,6 +18,7 @@ from typing import Any
 from moosnn.confirmation import (
     Retraining,
     confirm_proposal,
+    most_retrainings,
     unconfirmed,
     unfinished,
 )
@@ -27,15 +28,16 @@ from moosnn.interruption import Interruption
 from moosnn.optimizers.base import Optimizer
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Problem
-from moosnn.proposer import Proposer
+from moosnn.proposer import Asked, Proposer
+from moosnn.pruners.base import Pruner
 from moosnn.runtime.attempt import Result, result_to_json
-from moosnn.runtime.executors import Ended, Executor, Report
+from moosnn.runtime.executors import Ended, Executor, Expected, Report
 from moosnn.runtime.journal import Journal
 from moosnn.settings import BUDGET, EXHAUSTED, Settings
 from moosnn.stop_rules import StopRules
 from moosnn.tracking.feed import Feeds
 from moosnn.tracking.tracker import Tracker
-from moosnn.trial import Evaluation, Failure, Status, Trial
+from moosnn.trial import Evaluation, Failure, Proposal, Status, Trial
 
 # How often a trial is given out again, by what befell it; everything else is final.
 RETRIES: Mapping[str, float] = {
@@ -48,6 +50,12 @@ RETRIES: Mapping[str, float] = {
 # A study whose first trials all crash is broken, not unlucky.
 HOPELESS_CRASHES = 5
 _POLL_S = 0.005
+
+Forecast = Callable[[History, Proposal], Expected | None]
+
+
+def _unknown(_: History, __: Proposal) -> None:
+    """A forecast that says nothing."""
 
 
 class Study:
@@ -62,6 +70,9 @@ class Study:
         journal: Journal,
         trackers: Sequence[Tracker] = (),
         settings: Settings,
+        pruner: Pruner | None = None,
+        proposer: Asked | None = None,
+        forecast: Forecast | None = None,
         interruption: Interruption | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -74,6 +85,11 @@ class Study:
             journal: opened by this driver; its header is already written.
             trackers: are told of every event, each in a thread of its own.
             settings: how far to go.
+            pruner: says which running trial ends early; none by default.
+            proposer: asks the optimizer; by default in a thread of its own if the
+                executor keeps proposals ahead.
+            forecast: what an attempt may need, for executors that ask for as much;
+                by default they are told nothing.
             interruption: says when to stop early; never by default.
             clock: seconds since 1970, as the journal's.
         """
@@ -82,8 +98,10 @@ class Study:
         self._journal = journal
         self._feeds = Feeds(trackers)
         self._settings = settings
+        self._pruner = pruner
+        self._forecast: Forecast = forecast or _unknown
         self._interruption = interruption or Interruption()
-        self._proposer = Proposer(
+        self._proposer: Asked = proposer or Proposer(
             problem,
             optimizer,
             settings.seed,
@@ -161,6 +179,7 @@ class Study:
         while self._ended < self._settings.budget:
             self._interruption.check()
             self._enough = self._rules.reason(self.history)
+            self._executor.expect(self._expected())
             self._fill()
             if self._is_over():
                 return
@@ -171,6 +190,14 @@ class Study:
         if not (self._exhausted or self._enough) or self.history.pending:
             return False
         return self._proposer.ready or not self._proposer.asked
+
+    def _expected(self) -> int:
+        """How many more attempts will be given out, at most, if none is retried."""
+        more = 0
+        if not (self._exhausted or self._enough):
+            more = max(self._settings.budget - self.history.proposals, 0)
+        retrainings = most_retrainings(self._settings.confirm, self._settings.budget)
+        return more + len(self._waiting) + retrainings
 
     def _fill(self) -> None:
         """Give every free slot an attempt, and have a proposal made for the next."""
@@ -213,7 +240,7 @@ class Study:
     def _submit(self, trial: Trial) -> None:
         """Journaled before it is given out: no attempt is ever given out twice."""
         attempt = self.history.attempts(trial.number) + 1
-        job_id = self._executor.reserve()
+        job_id = self._executor.reserve(self._forecast(self.history, trial.proposal))
         self._record(Kind.SUBMITTED, trial.number, attempt, {"job_id": job_id})
         self._given_out.add((trial.number, attempt))
         self._executor.submit(trial.proposal, attempt, job_id)
@@ -254,6 +281,10 @@ class Study:
         if trial.status is Status.PENDING and trial.attempt == report.attempt:
             data = {"step": report.step, "metrics": dict(report.metrics)}
             self._record(Kind.REPORTED, report.number, report.attempt, data)
+            if self._pruner is not None and self._pruner.stops(
+                self._problem, self.history, report.number
+            ):
+                self._executor.stop(report.number)
 
     def _on_ended(self, number: int, attempt: int, result: Result) -> None:
         """The first valid result of a number wins; a late one may correct a failure."""
@@ -316,6 +347,7 @@ class Study:
         self._unconfirmed = deque(pair for pair in missing if pair not in running)
         while self._unconfirmed or self._confirming:
             self._interruption.check()
+            self._executor.expect(len(self._unconfirmed))
             while self._unconfirmed and self._executor.free() > 0:
                 self._submit_retraining(self._unconfirmed.popleft())
             self._collect()
@@ -324,7 +356,7 @@ class Study:
         number, replicate = retraining
         attempt = self.history.attempts(number) + 1
         proposal = confirm_proposal(self.history, self._settings.seed, retraining)
-        job_id = self._executor.reserve()
+        job_id = self._executor.reserve(self._forecast(self.history, proposal))
         data = {"replicate": replicate, "seed": proposal.seed, "job_id": job_id}
         self._record(Kind.CONFIRMING, number, attempt, data)
         self._confirming[number, attempt] = retraining

@@ -381,7 +381,9 @@ class ScriptedExecutor:
     def free(self) -> int:
         return 1
 
-    def reserve(self) -> str:
+    def expect(self, count: int) -> None: ...
+
+    def reserve(self, expected: object = None) -> str:
         return f"job-{len(self.submitted)}"
 
     def submit(self, proposal: Proposal, attempt: int, job_id: str) -> None:

@@ -54,6 +54,19 @@ class Ended:
     result: Result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What an attempt will probably not exceed.
+
+    Attributes:
+        seconds: of its whole evaluation, > 0; ``None`` = not known.
+        memory_mb: resident memory, > 0; ``None`` = not known.
+    """
+
+    seconds: float | None = None
+    memory_mb: float | None = None
+
+
 class Executor(Protocol):
     """Runs attempts. Built by a factory ``(folder, task) -> Executor``."""
 
@@ -66,11 +79,21 @@ class Executor(Protocol):
         """How many attempts could start at once."""
         ...
 
-    def reserve(self) -> str:
+    def expect(self, count: int) -> None:
+        """At most so many attempts will be submitted from now on, retries apart.
+
+        Slots that will not be needed any more may be given back.
+        """
+        ...
+
+    def reserve(self, expected: Expected | None = None) -> str:
         """The job id of a free slot, for the next `submit`.
 
         Asked for before, so that an attempt is journaled before anyone can run it:
         then no attempt is ever given out twice.
+
+        Args:
+            expected: what the attempt will need; for slots that are made to measure.
         """
         ...
 
@@ -128,7 +151,10 @@ class InlineExecutor:
         """One, unless an attempt waits to be run."""
         return 0 if self._waiting or self._ends else 1
 
-    def reserve(self) -> str:
+    def expect(self, count: int) -> None:
+        """The one slot is the driver."""
+
+    def reserve(self, expected: Expected | None = None) -> str:
         """There is only one slot."""
         return "inline"
 

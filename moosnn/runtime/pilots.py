@@ -25,7 +25,7 @@ import submitit
 from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.runtime import files
 from moosnn.runtime.attempt import Result, read_result
-from moosnn.runtime.executors import Ended, Report
+from moosnn.runtime.executors import Ended, Expected, Report
 from moosnn.runtime.lease import HEARTBEAT_S
 from moosnn.runtime.slots import gpu_of, worker_count
 from moosnn.runtime.supervisor import Limits, run_worker
@@ -138,7 +138,10 @@ class PilotExecutor:
         missing = self._count - len(self._workers)
         return missing + sum(w.holds is None for w in self._workers.values())
 
-    def reserve(self) -> str:
+    def expect(self, count: int) -> None:
+        """Workers that will not be needed wait for the end of the study."""
+
+    def reserve(self, expected: Expected | None = None) -> str:
         """The name of a worker that holds nothing; of a new one if there is none."""
         for worker in self._workers.values():
             if worker.holds is None:
