@@ -17,7 +17,13 @@ from time import perf_counter
 from typing import Any
 
 from moosnn.errors import DataError, DivergedError, MoosnnError, ReleasedError
-from moosnn.runtime.files import CACHE_FOLDER, ERROR_NAME, attempt_folder, read_json
+from moosnn.runtime.files import (
+    CACHE_FOLDER,
+    ERROR_NAME,
+    RELEASE_TRIAL,
+    attempt_folder,
+    read_json,
+)
 from moosnn.tasks.base import Task
 from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal
 
@@ -51,11 +57,14 @@ class AttemptContext:
         for name, value in numbers.items():
             if not math.isfinite(value):
                 raise DivergedError(f"step {step}: {name} is {value}")
-        return self._on_report(operator.index(step), numbers)
+        whole = operator.index(step)
+        if whole < 0:
+            raise ValueError(f"step: expected a whole number >= 0, got {whole}.")
+        return self._on_report(whole, numbers)
 
     def preempted(self) -> bool:
-        """Never here: only a cluster's workers are preempted."""
-        return False
+        """Whether the worker has to go: its cluster needs the place."""
+        return (self.workdir / RELEASE_TRIAL).exists()
 
 
 def run_attempt(

@@ -79,10 +79,15 @@ class Executor(Protocol):
         """How many attempts could start at once."""
         ...
 
-    def expect(self, count: int) -> None:
+    def expect(self, count: int, later: int = 0) -> None:
         """At most so many attempts will be submitted from now on, retries apart.
 
-        Slots that will not be needed any more may be given back.
+        More slots than that are not asked for, and those that will not be needed any
+        more may be given back.
+
+        Args:
+            count: that can be submitted as soon as there is a slot.
+            later: that come after those have ended.
         """
         ...
 
@@ -151,7 +156,7 @@ class InlineExecutor:
         """One, unless an attempt waits to be run."""
         return 0 if self._waiting or self._ends else 1
 
-    def expect(self, count: int) -> None:
+    def expect(self, count: int, later: int = 0) -> None:
         """The one slot is the driver."""
 
     def reserve(self, expected: Expected | None = None) -> str:

@@ -2,15 +2,16 @@
 
 Knows: names and atomic replacement. Must not know: what the files mean.
 
-``inbox/<worker>/`` the driver to a worker, ``outbox/`` workers to the driver,
-``workers/`` who they are and that they live, ``jobs/`` submitit's own files,
-``trials/<number>/<attempt>/`` what an attempt writes, ``cache/`` what trials share and
-anybody may delete between studies. Each of the other files has one writer and one
-reader, and appears whole or not at all.
+``inbox/<worker>/`` the driver to a worker, ``outbox/`` workers to the driver (results
+and reports: one listing tells the driver of all), ``workers/`` who they are and that
+they live, ``jobs/`` submitit's own files, ``trials/<number>/<attempt>/`` what an
+attempt writes, ``cache/`` what trials share and anybody may delete between studies.
+Each of the other files has one writer and one reader, and appears whole or not at all.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import uuid
@@ -33,9 +34,10 @@ STOP_WORKER = "stop"
 ERROR_NAME = "error.log"
 OUTPUT_NAME = "output.log"
 # Hidden: a task may call its own files what it likes.
-REPORT_NAME = ".report.json"
 STOP_TRIAL = ".stop"
+RELEASE_TRIAL = ".release"
 _ABANDONED_S = 60.0
+_REMOTE = ("nfs", "cifs", "smb", "fuse.sshfs")  # kinds whose clients remember folders
 
 
 def message_name(number: int, attempt: int) -> str:
@@ -52,8 +54,21 @@ def attempt_of(name: str) -> tuple[int, int] | None:
     return int(number), int(attempt)
 
 
+def report_name(number: int, attempt: int, step: int) -> str:
+    """The name in the outbox of what an attempt reports after a step."""
+    return f"{number:06d}-{attempt}.step-{step:09d}.json"
+
+
+def report_of(name: str) -> tuple[int, int, int] | None:
+    """The number, attempt and step of a report's name, or ``None`` if it is none."""
+    stem, _, ending = name.partition(".step-")
+    key = attempt_of(f"{stem}.json")
+    step = ending.removesuffix(".json")
+    return (*key, int(step)) if key is not None and step.isdigit() else None
+
+
 def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> None:
-    """Delete the results, and their messages, that nobody waits for any more.
+    """Delete the results, reports and messages that nobody waits for any more.
 
     A driver that was ended between reading a result and deleting it left them.
     """
@@ -61,16 +76,51 @@ def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> Non
     for name in os.listdir(outbox) if outbox.is_dir() else []:
         if name.startswith(".") and age_s(outbox / name) > _ABANDONED_S:
             (outbox / name).unlink(missing_ok=True)  # its writer was killed
-        key = attempt_of(name)
+        report = report_of(name)
+        key = attempt_of(name) if report is None else report[:2]
         if key is not None and key not in wanted:
             for message in (study_folder / INBOX).glob(f"*/{name}"):
                 message.unlink(missing_ok=True)
             (outbox / name).unlink(missing_ok=True)
 
 
+def listing(folder: Path) -> list[str]:
+    """The names in a folder; none if it does not exist.
+
+    A network file system may remember a folder's content for a minute: a change of its
+    rights, to what they are, makes this machine ask the server.
+    """
+    try:
+        if _is_remote(folder.parent):
+            os.chmod(folder, folder.stat().st_mode & 0o7777)
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+@functools.lru_cache(maxsize=16)
+def _is_remote(folder: Path) -> bool:
+    """Whether a folder lies on another machine (Linux)."""
+    try:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return False
+    mounts = [line.split()[1:3] for line in lines]
+    over = [(Path(at), kind) for at, kind in mounts if folder.is_relative_to(at)]
+    _, kind = max(over, key=lambda m: len(m[0].parts), default=(None, ""))
+    return kind.startswith(_REMOTE)
+
+
 def attempt_folder(study_folder: Path, number: int, attempt: int) -> Path:
     """Where an attempt may write."""
     return study_folder / TRIALS / f"{number:06d}" / str(attempt)
+
+
+def jobs_folder(study_folder: Path) -> Path:
+    """Where submitit keeps its files, which hold pickles: only the user may write."""
+    folder = study_folder / JOBS
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def worker_file(study_folder: Path, worker: str) -> Path:

@@ -6,7 +6,8 @@ journal, how it was started (submitit, here or on a cluster).
 The driver puts messages into the worker's inbox; the supervisor hands them to its child
 one at a time, and writes a `Failure` for an attempt that its child did not survive.
 It ends when it is told to, when it has run as many trials as it may, or when its driver
-has shown no sign of life for ``orphan_s``; never in the middle of a trial.
+has shown no sign of life for ``orphan_s``; never in the middle of a trial. Only if its
+place is needed (`Supervisor.release`) does it ask the trial for a checkpoint, and go.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from moosnn.runtime.process import Process
 from moosnn.trial import Failure
 
 BEAT_S = 1.0
-_IDLE_POLL_S = 0.005
+_LEAST_POLL_S = 0.005  # of an empty inbox
+_IDLE_SHARE = 0.5  # of the time it was empty may pass until the next look
 _TICK_S = 0.05  # how often a running trial's limits are checked
 _SAY_S = 5.0  # how long after its result a child may take to say that it is done
 _MB = 1024 * 1024
@@ -45,6 +47,7 @@ class Limits:
         start_s: seconds until a new child must have built its task, > 0.
         orphan_s: seconds after which a silent driver is taken for dead, > 0.
         trials: after so many the worker ends; ``None`` = never.
+        poll_s: between two looks into an inbox that stays empty, at most.
     """
 
     timeout_s: float
@@ -53,6 +56,7 @@ class Limits:
     start_s: float = 300.0
     orphan_s: float = 60.0
     trials: int | None = None
+    poll_s: float = _LEAST_POLL_S
 
 
 def run_worker(
@@ -99,6 +103,16 @@ class Supervisor:
         self._child: Child | None = None
         self._beaten = 0.0
         self._served: set[str] = set()
+        self._go_by: float | None = None  # by the monotonic clock
+
+    def release(self, within_s: float) -> None:
+        """Leave as soon as the running trial has written a checkpoint.
+
+        Args:
+            within_s: seconds it may take for that; then it is given up.
+        """
+        by = time.monotonic() + within_s
+        self._go_by = by if self._go_by is None else min(by, self._go_by)
 
     def serve(self) -> None:
         """Run until there is a reason to end."""
@@ -108,18 +122,22 @@ class Supervisor:
         files.write_json(self._file, {**self._facts, **own, **process})
         try:
             self._warm()
+            idle_since = time.monotonic()
             while True:
                 self._beat()
                 message = self._next()
                 if message is not None:
                     self._run(message)
                     self._served.add(message.name)
+                    idle_since = time.monotonic()
                     if len(self._served) == self._limits.trials:
                         return
-                elif self._is_dismissed():
+                elif self._go_by is not None or self._is_dismissed():
                     return
                 else:
-                    time.sleep(_IDLE_POLL_S)
+                    idle_s = time.monotonic() - idle_since
+                    pause_s = min(_IDLE_SHARE * idle_s, self._limits.poll_s)
+                    time.sleep(max(pause_s, _LEAST_POLL_S))
         finally:
             if self._child is not None:
                 self._child.end()
@@ -142,8 +160,7 @@ class Supervisor:
 
     def _next(self) -> Path | None:
         """The first message that was not served yet."""
-        names = sorted(os.listdir(self._inbox))
-        for name in names:
+        for name in sorted(files.listing(self._inbox)):
             if name not in self._served and files.attempt_of(name) is not None:
                 return self._inbox / name
         return None
@@ -169,7 +186,7 @@ class Supervisor:
             text = f"its supervisor failed: {type(error).__name__}: {error}"
             failure = Failure(kind="crashed", message=text)
         if failure is None:
-            if not child.may_go_on:
+            if not child.may_go_on or self._go_by is not None:
                 child.end()
             elif child.forked:
                 child.end_others()
@@ -179,7 +196,8 @@ class Supervisor:
                 published = self._folder / files.OUTBOX / message.name
                 # As `attempt.result_to_json`, whose import would cost a megabyte.
                 files.write_json(published, {"failure": failure.to_json()})
-        self._warm()
+        if self._go_by is None:
+            self._warm()
 
     def _is_served(self, message: Path) -> bool:
         """Whether there is a result; the driver deletes it after its message."""
@@ -209,9 +227,24 @@ class Supervisor:
                     child.may_go_on = False
                     return None
             self._beat()
-            failure = self._broken(child, log, time.monotonic() - since)
+            failure = self._released(child, log.parent) or self._broken(
+                child, log, time.monotonic() - since
+            )
             if failure is not None:
                 return failure
+
+    def _released(self, child: Child, own: Path) -> Failure | None:
+        """Ask for a checkpoint if the place is needed; do not wait for it for ever."""
+        if self._go_by is None:
+            return None
+        if child.started and time.monotonic() < self._go_by:
+            flag = own / files.RELEASE_TRIAL
+            if not flag.exists():
+                own.mkdir(parents=True, exist_ok=True)
+                flag.touch()
+            return None
+        text = "its worker had to go, and it wrote no checkpoint in time"
+        return Failure(kind="preempted", message=text)
 
     def _broken(self, child: Child, log: Path, elapsed_s: float) -> Failure | None:
         """Why a running attempt must end, or has ended, without a result."""

@@ -160,8 +160,9 @@ def run_message(task: Task, study: Path, message: Path) -> Result:
     proposal = Proposal.from_json(json.loads(message.read_text())["proposal"])
 
     def on_report(step: int, metrics: Mapping[str, float]) -> bool:
-        report = {"step": step, "metrics": dict(metrics)}
-        files.write_json(own / files.REPORT_NAME, report, durable=False)
+        name = files.report_name(number, attempt, step)
+        report = {"metrics": dict(metrics)}
+        files.write_json(study / files.OUTBOX / name, report, durable=False)
         return (own / files.STOP_TRIAL).exists()
 
     result = run_attempt(task, proposal, study, attempt, on_report)

@@ -1,4 +1,4 @@
-"""A worker as its driver knows it: its file, its process, what it holds.
+"""A worker as its driver knows it: its file, its job, what it holds.
 
 Knows: the study folder's files, processes. Must not know: results, who is given what.
 """
@@ -34,24 +34,22 @@ class Worker:
     Attributes:
         folder: of the study.
         name: never used twice in a study.
-        slot: which GPU it has.
+        slot: which GPU of this machine it has; 0 elsewhere.
         job: submitit's handle; ``None`` for one of an earlier driver.
         left: how many trials it may still be given.
         since: of its start or last sign of life, by the monotonic clock.
         holds: the attempt (number, attempt) it was given, or ``None``.
-        seen: step of its last report that was passed on.
         lived: whether it ever gave a sign of life.
         beat: its file's time when ``since`` was set.
     """
 
     folder: Path
     name: str
-    slot: int
-    job: Any | None
+    slot: int = 0
+    job: Any | None = None
     left: float = math.inf
     since: float = field(default_factory=time.monotonic)
     holds: tuple[int, int] | None = None
-    seen: int = -1
     lived: bool = False
     beat: float = 0.0
 
@@ -102,9 +100,16 @@ class Worker:
             self.beat = beat
         return now - self.since < SILENT_S
 
+    def has_published(self) -> bool:
+        """Whether what it holds has a result."""
+        if self.holds is None:
+            return False
+        return (self.folder / files.OUTBOX / files.message_name(*self.holds)).exists()
+
     def unserved(self) -> tuple[int, int] | None:
         """The last attempt in its inbox that has no result yet."""
-        keys = [files.attempt_of(name) for name in sorted(os.listdir(self.inbox))]
+        names = sorted(os.listdir(self.inbox)) if self.inbox.is_dir() else []
+        keys = [files.attempt_of(name) for name in names]
         outbox = self.folder / files.OUTBOX
         waiting = [
             key
@@ -157,7 +162,7 @@ def left_behind(folder: Path) -> list[Worker]:
     """The workers of this folder whose files are there, alive or not."""
     found = []
     for path in sorted((folder / files.WORKERS).glob("*.json")):
-        worker = Worker(folder, path.stem, 0, None)
+        worker = Worker(folder, path.stem)
         with suppress(FileNotFoundError):  # it ends just now
             worker.since -= files.age_s(path)
             if worker.facts() is not None:

@@ -19,7 +19,8 @@ from moosnn.runtime import files
 from moosnn.runtime import workers as runtime_workers
 from moosnn.runtime.executors import Executor, InlineExecutor
 from moosnn.runtime.lease import Lease
-from moosnn.runtime.pilots import PilotExecutor
+from moosnn.runtime.local import local
+from moosnn.runtime.pilots import Pilots
 from moosnn.runtime.process import Process
 from moosnn.trial import Evaluation, Failure, Trial
 from tests.contracts.executors import (
@@ -32,7 +33,7 @@ from tests.contracts.executors import (
     until_ended,
 )
 
-Make = Callable[..., PilotExecutor]
+Make = Callable[..., Pilots]
 
 
 @pytest.fixture
@@ -72,11 +73,11 @@ def worker_of(folder: Path, name: str) -> Process:
 def workers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes executors on one folder under a held lease; ends what they started."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    made: list[PilotExecutor] = []
+    made: list[Pilots] = []
 
-    def make(**settings: Any) -> PilotExecutor:
+    def make(**settings: Any) -> Pilots:
         given = {"workers": 1, **settings}
-        made.append(PilotExecutor(folder=folder, task=ScriptedTask(), **given))
+        made.append(local(folder=folder, task=ScriptedTask(), **given))
         return made[-1]
 
     with Lease.acquire(folder):
@@ -283,7 +284,7 @@ def test_workers_of_other_settings_serve_their_trial_and_end(
     first = workers()
     proposal = proposal_of("report")
     worker = give(first, proposal)
-    until((folder / "trials/000000/1/.report.json").exists)
+    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
     second = workers(timeout_min=7)
     second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
     assert second.free() == 0
@@ -302,10 +303,10 @@ def test_a_copy_of_a_study_leaves_the_originals_workers_alone(
     first = workers()
     proposal = proposal_of("report")
     worker = give(first, proposal)
-    until((folder / "trials/000000/1/.report.json").exists)
+    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
     copy = tmp_path_factory.mktemp("copy") / "study"
     shutil.copytree(folder, copy)
-    other = PilotExecutor(folder=copy, task=ScriptedTask(), workers=1)
+    other = local(folder=copy, task=ScriptedTask(), workers=1)
     other.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
     _, (ended,) = until_ended(other)
     assert isinstance(ended.result, Failure)
@@ -390,7 +391,7 @@ def test_a_killed_worker_loses_its_trial_and_is_replaced(
 ) -> None:
     executor = workers()
     worker = give(executor, proposal_of("report"))
-    until((folder / "trials/000000/1/.report.json").exists)
+    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
     supervisor = worker_of(folder, worker).pid
     victim = supervisor if who == "supervisor" else _children(supervisor)[0]
     child = _children(supervisor)[0]
@@ -425,7 +426,7 @@ def test_a_new_driver_adopts_the_worker_and_its_trial(
     first = workers()
     proposal = proposal_of("report")
     worker = give(first, proposal)
-    until((folder / "trials/000000/1/.report.json").exists)
+    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
     second = workers()
     second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
     assert second.free() == 0
@@ -458,7 +459,7 @@ def test_an_interrupted_driver_leaves_its_trials_to_the_next(
     first = workers()
     proposal = proposal_of("report")
     worker = give(first, proposal)
-    until((folder / "trials/000000/1/.report.json").exists)
+    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
     first.close(cancel=False)
     assert processes(folder)
     second = workers()
@@ -478,9 +479,7 @@ def test_a_cancelled_trial_is_ended_at_once(workers: Make, folder: Path) -> None
 
 def test_workers_of_a_dead_driver_finish_publish_and_end(folder: Path) -> None:
     """No lease is held here: the driver looks dead from the start."""
-    executor = PilotExecutor(
-        folder=folder, task=ScriptedTask(), workers=1, orphan_s=5.0
-    )
+    executor = local(folder=folder, task=ScriptedTask(), workers=1, orphan_s=5.0)
     lease = folder / "lease/000001.json"
     lease.parent.mkdir()
     lease.write_text("{}")
@@ -569,4 +568,4 @@ def test_two_at_a_time_each_with_its_own_gpu(
 )
 def test_numbers_out_of_range(folder: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"executor\.\w+: expected"):
-        PilotExecutor(folder=folder, task=ScriptedTask(), **wrong)
+        local(folder=folder, task=ScriptedTask(), **wrong)
