@@ -107,7 +107,6 @@ class ThisMachine:
         self._threads = threads
         self._slots: dict[str, int] = {}  # of the workers that live
         self._jobs: dict[str, Any] = {}  # of those that may not have ended
-        self._staying: set[str] = set()  # those that were not told to end
         self._looked = 0.0
 
     @property
@@ -136,7 +135,6 @@ class ThisMachine:
             )
         self._slots[name] = slot
         self._jobs[name] = job
-        self._staying.add(name)
         return Worker(self._folder, name, slot, job)
 
     def _new_name(self) -> str:
@@ -177,7 +175,7 @@ class ThisMachine:
     def look(self, workers: Sequence[Worker]) -> Mapping[str, Failure]:
         """Look at the processes a few times a second."""
         self._reap()
-        self._staying = known = {worker.name for worker in workers}
+        known = {worker.name for worker in workers}
         self._slots = {name: s for name, s in self._slots.items() if name in known}
         if time.monotonic() - self._looked < _LOOK_S:
             return {}
@@ -185,7 +183,6 @@ class ThisMachine:
         gone = [worker for worker in workers if not worker.is_alive()]
         for worker in gone:
             worker.bury()
-            self._staying.discard(worker.name)
             # It may have lived and ended between two looks.
             worker.lived = worker.lived or worker.has_published()
         return {worker.name: _LOST for worker in gone}
@@ -194,16 +191,14 @@ class ThisMachine:
         """End processes at once."""
         end_all(workers)
 
-    def close(self, workers: Sequence[Worker]) -> None:
+    def close(self, workers: Sequence[Worker], staying: Sequence[Worker]) -> None:
         """Wait for processes that were told to end; kill those that do not."""
-        begun = time.monotonic()
+        deadline = time.monotonic() + _CLOSE_S
         wait_for(workers, _CLOSE_S)
         for worker in workers:
             worker.bury()
-        self._staying -= {worker.name for worker in workers}
-        while self._jobs.keys() - self._staying and (
-            time.monotonic() < begun + _CLOSE_S
-        ):
+        names = {worker.name for worker in staying}
+        while self._jobs.keys() - names and time.monotonic() < deadline:
             self._reap()
             time.sleep(_CLOSE_POLL_S)
 

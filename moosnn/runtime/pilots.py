@@ -191,6 +191,7 @@ class Pilots:
             worker.holds = None
             result: Result = gone or _LOST
             if name in names:
+                worker.lived = True
                 result = self._read(name, worker.inbox / name)
             happened.append(Ended(number=number, attempt=attempt, result=result))
         return happened
@@ -275,11 +276,11 @@ class Pilots:
         workers = self.workers
         for worker in workers:
             worker.dismiss()
-        idle = [w for w in workers if w.holds is None]
-        self._site.end(workers if cancel else [w for w in idle if not w.lived])
-        self._site.close(workers if cancel else [w for w in idle if w.lived])
-        for worker in workers if cancel else idle:
-            self._workers.pop(worker.name, None)
+        ending = [w for w in workers if cancel or w.holds is None]
+        self._site.end([w for w in ending if cancel or not w.lived])
+        for worker in ending:
+            del self._workers[worker.name]
+        self._site.close(ending, staying=self.workers)
 
     # ------------------------------------------------------------ messages
 

@@ -66,6 +66,11 @@ class Site(Protocol):
         """End workers at once, with what their trials started."""
         ...
 
-    def close(self, workers: Sequence[Worker]) -> None:
-        """Wait a little for workers that were told to end."""
+    def close(self, workers: Sequence[Worker], staying: Sequence[Worker]) -> None:
+        """Wait a little for the workers that were told to end.
+
+        Args:
+            workers: that just were.
+            staying: that finish a trial before.
+        """
         ...

@@ -269,7 +269,7 @@ class Slurm:
         jobs = Counter(job for w in workers if (job := job_of(w.name)) is not None)
         cancel([job for job, count in jobs.items() if count == self._resources.tasks])
 
-    def close(self, workers: Sequence[Worker]) -> None:
+    def close(self, workers: Sequence[Worker], staying: Sequence[Worker]) -> None:
         """Wait a little until workers have taken down their files."""
         self._queue.close()
         deadline = time.monotonic() + _CLOSE_S
