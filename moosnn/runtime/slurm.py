@@ -39,6 +39,7 @@ _CLOSE_S = 10.0
 # A file server may show a file as it was a minute ago.
 HUNG_S = 300.0
 _PAUSES_S = (1.0, 60.0)  # between two tries to submit: the first, and the longest
+_LOG_BYTES = 20_000  # of a job's log that are read for its last words
 _ID = "id"
 _DIGEST = 8  # characters
 # Give nothing more to a worker whose job ends too soon for it: so much of a job's time
@@ -102,24 +103,24 @@ class Slurm:
         self._cluster = self._cluster or Cluster.asked()
         tasks = self._resources.tasks
         jobs = min(math.ceil(count / tasks), self._cluster.most_in_array)
-        limits = asdict(self._limits)
-        facts = {"settings": self.settings}
-        arguments = (str(self._folder), limits, self._variables, facts)
+        arguments = (
+            str(self._folder),
+            asdict(self._limits),
+            {"OMP_NUM_THREADS": str(self._resources.cpus)},
+            {"settings": self.settings},
+            (float(self._resources.signal_s), self._cluster.kill_wait_s),
+        )
         ids = submit(
             files.jobs_folder(self._folder),
             name=self._name,
             count=jobs,
             resources=self._resources,
-            arguments=(*arguments, float(self._resources.signal_s)),
+            arguments=arguments,
             expected=expected,
         )
         self._pause_s = _PAUSES_S[0]
         (self._folder / files.INBOX).mkdir(exist_ok=True)
         return [worker for job in ids for worker in self._workers_of(job)]
-
-    @property
-    def _variables(self) -> Mapping[str, str]:
-        return {"OMP_NUM_THREADS": str(self._resources.cpus)}
 
     def _workers_of(self, job: str) -> list[Worker]:
         tasks = self._resources.tasks
@@ -244,7 +245,7 @@ class Slurm:
             known_s = answer.asked - worker.since
             return slurm_ends.vanished(job_id) if known_s > _FORGOTTEN_S else None
         if not job.active:
-            return slurm_ends.failure_of(job)
+            return slurm_ends.failure_of(job, *self._log(job_id))
         if job.state == PENDING:
             if answer.asked - worker.since > self._queue_s:
                 cancel([job_id])
@@ -252,6 +253,17 @@ class Slurm:
         elif job.left_s is not None and job.left_s < self._retire_s:
             worker.left = 0
         return None
+
+    def _log(self, job_id: str) -> tuple[str, str | None]:
+        """The end of what a job printed, and where it is."""
+        path = self._folder / files.JOBS / f"{job_id}_0_log.out"
+        try:
+            with path.open("rb") as file:
+                file.seek(max(path.stat().st_size - _LOG_BYTES, 0))
+                printed = file.read().decode(errors="replace")
+        except OSError:
+            return "", None
+        return printed, str(path.relative_to(self._folder))
 
     @property
     def _retire_s(self) -> float:

@@ -25,14 +25,24 @@ _MEANINGS = {
 }
 
 
-def failure_of(job: Job) -> Failure:
+# What slurmstepd writes into a job's log when it, or the kernel, kills for memory; the
+# job may be called FAILED all the same.
+_OVER_MEMORY = ("exceeded memory limit", "oom_kill event", "oom-kill event")
+
+
+def failure_of(job: Job, printed: str = "", log: str | None = None) -> Failure:
     """Why the trial of an ended job has no result.
 
     Args:
         job: not active.
+        printed: the end of its log.
+        log: path of that, relative to the study folder.
     """
-    kind, what = _MEANINGS.get(job.state, ("lost", f"its job ended ({job.state})"))
-    return Failure(kind=kind, message=f"{what} (Slurm job {job.id})")
+    state = job.state
+    if any(words in printed.lower() for words in _OVER_MEMORY):
+        state = "OUT_OF_MEMORY"
+    kind, what = _MEANINGS.get(state, ("lost", f"its job ended ({state})"))
+    return Failure(kind=kind, message=f"{what} (Slurm job {job.id})", log=log)
 
 
 def vanished(job_id: str) -> Failure:

@@ -15,8 +15,7 @@ from typing import Any
 from moosnn.runtime import files
 from moosnn.runtime.supervisor import Limits, Supervisor
 
-# Between TERM and KILL lies Slurm's KillWait, 30 s unless the cluster says otherwise.
-TERM_S = 20.0
+_USED = 0.7  # of the time that Slurm gives; the rest is for the last words
 
 
 def worker_name(job: str, task: int, tasks: int) -> str:
@@ -42,7 +41,7 @@ def run_slurm_worker(
     limits: Mapping[str, Any],
     variables: Mapping[str, str],
     facts: Mapping[str, Any],
-    signal_s: float,
+    warning_s: tuple[float, float],
 ) -> None:
     """The body of a job's task.
 
@@ -51,7 +50,8 @@ def run_slurm_worker(
         limits: the fields of `Limits`.
         variables: environment of the child.
         facts: what its file shall say to a later driver, JSON values.
-        signal_s: how long before its end Slurm sends USR2.
+        warning_s: how long before a job's end Slurm sends USR2, and how long before its
+            KILL it sends TERM.
     """
     os.environ.update(variables)
     job, tasks = _job(), int(os.environ.get("SLURM_NTASKS", "1"))
@@ -61,13 +61,15 @@ def run_slurm_worker(
     supervisor = Supervisor(Path(folder), name, Limits(**limits), about)
     inbox = Path(folder) / files.INBOX / name
 
+    usr2_s, term_s = warning_s
+
     def on_usr2(*_: object) -> None:
-        supervisor.release(max(signal_s - TERM_S, TERM_S))
+        supervisor.release(_USED * usr2_s)
 
     def on_term(*_: object) -> None:
         if (inbox / files.STOP_WORKER).exists():
             raise SystemExit  # nobody wants what it does
-        supervisor.release(TERM_S)
+        supervisor.release(_USED * term_s)
 
     # In place of submitit's own, which would have Slurm start the job again.
     signal.signal(signal.SIGUSR2, on_usr2)

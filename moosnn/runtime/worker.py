@@ -183,6 +183,22 @@ def _die_with(supervisor: int) -> None:
         os._exit(1)  # it died before the kernel was asked
 
 
+def _outlive_signals() -> None:
+    """Leave TERM and USR2 to the supervisor: a cluster sends them to all of a job.
+
+    Processes that a trial forks end by them as ever.
+    """
+    pid = os.getpid()
+
+    def on_signal(number: int, _: object) -> None:
+        if os.getpid() != pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in (signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, on_signal)
+
+
 def _redirect(log: Path) -> None:
     """Everything that is printed from here on, native code included, goes to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -203,6 +219,7 @@ def main(folder: str, status: int, supervisor: int) -> None:
         supervisor: process id of whoever started this.
     """
     _die_with(supervisor)
+    _outlive_signals()
     os.set_inheritable(status, False)  # what a trial starts has no say
     faulthandler.enable()
     pid = os.getpid()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from moosnn.errors import ConfigError, DivergedError
+from moosnn.errors import ConfigError, DivergedError, ReleasedError
 from moosnn.runtime.executors import Ended, Executor, Report
 from moosnn.space import Params
 from moosnn.tasks.base import Context, Task
@@ -95,6 +95,11 @@ class ScriptedTask:
                     if context.report(step, {"value": float(step)}):
                         return Evaluation(metrics={"value": -1.0}, stopped="pruned")
                     time.sleep(0.2)
+            case "release":
+                while not context.preempted():
+                    time.sleep(0.05)
+                (context.workdir / "checkpoint").touch()
+                raise ReleasedError("it makes room")
             case "real_time":
                 os.kill(os.getpid(), 40)
             case "babble":
@@ -144,6 +149,20 @@ class ScriptedTask:
 
     def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
         return Evaluation(metrics={"value": -float(proposal.seed)})
+
+
+def processes(folder: Path) -> list[int]:
+    """The processes whose command line names a folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                line = Path(f"/proc/{entry}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(folder).encode() in line:
+                found.append(int(entry))
+    return found
 
 
 def proposal_of(deed: str, number: int = 0, origin: str = "test") -> Proposal:

@@ -28,6 +28,7 @@ from tests.contracts.executors import (
     ExecutorContract,
     ScriptedTask,
     give,
+    processes,
     proposal_of,
     scripted_config,
     until_ended,
@@ -40,20 +41,6 @@ Make = Callable[..., Pilots]
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(json.dumps(scripted_config()))
     return tmp_path
-
-
-def processes(folder: Path) -> list[int]:
-    """The processes whose command line names a folder."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                line = Path(f"/proc/{entry}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(folder).encode() in line:
-                found.append(int(entry))
-    return found
 
 
 def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -108,3 +108,12 @@ def test_what_follows_from_the_rest_is_named_last_and_no_value_fills_a_screen():
     assert said.startswith("study.enqueue: then 'xxx")
     assert said.endswith("xxx …, now []")
     assert len(said) < 300
+
+
+def test_a_study_older_than_costs_is_the_one_that_does_not_mind_them() -> None:
+    told = {**CONFIG["optimizer"], "cost_aware": False, "cost_metric": "training_s"}
+    then, now = header(CONFIG, {}, 1), header(changed("optimizer", told), {}, 1)
+    assert now["digest"] == then["digest"]
+    aware = header(changed("optimizer", {**told, "cost_aware": True}), {}, 1)
+    with pytest.raises(JournalError, match=r"optimizer\.cost_aware: only now"):
+        require_same(STUDY, then, aware)
