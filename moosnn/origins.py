@@ -29,6 +29,7 @@ _POINTS, _FILL = f"{WARM_START}_points", f"{WARM_START}_fill"
 # The keys of `study` that are read here.
 OPTIONS = (_ENQUEUE, _REPLICATES, WARM_START, _POINTS, _FILL)
 _DEFAULT_POINTS = 5
+PRUNER = "pruner"
 
 
 def optimizer_of(identity: Mapping[str, Any]) -> Optimizer:
@@ -91,6 +92,19 @@ def study_identity(
     warm = warm_start(problem, asked["folders"], asked["fill"], asked["points"])
     found[WARM_START] = {**asked, "found": [dict(p) for p in warm.points]}
     return found, warm.notes
+
+
+def with_pruner(
+    identity: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The same identity with the pruner, which makes a study another one as well.
+
+    Args:
+        identity: see `study_identity`.
+        config: resolved; a study without a pruner has the identity it always had.
+    """
+    pruner = config.get(PRUNER)
+    return {**identity, **({} if pruner is None else {PRUNER: pruner})}
 
 
 def _replicates(raw: object) -> dict[str, Any]:

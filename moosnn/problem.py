@@ -8,6 +8,8 @@ violation is **<= 0**. A trial whose violation of a constraint with ``voids`` is
 positive has no objectives: it is masked out of losses, fronts and objective models,
 while its violations are still known. So a silent network, which would look best on an
 activity axis, is data for the constraint and nothing else.
+
+A trial that was pruned has no objectives either: they are those of a shorter training.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy.typing as npt
 
 from moosnn.conditions import is_number
 from moosnn.errors import ProblemError, nearest, number_hint
+from moosnn.parameters import Choice
 from moosnn.space import Params, Space
 from moosnn.trial import Evaluation, Status, Trial
 
@@ -158,16 +161,20 @@ class Problem:
         constraints: any number, each metric once.
         admissible: dotted name of a function ``params -> None or reason`` that is
             asked before a proposal is journaled, or ``None``.
+        fidelity: the parameter that says how many epochs a training has, if a trial
+            that was pruned after ``r`` of them is to count as one of the same point
+            with ``r`` epochs; ``None`` = nothing is learned from pruned trials.
 
     Raises:
-        ProblemError: no objective, one metric twice, or an ``admissible`` that cannot
-            be imported.
+        ProblemError: no objective, one metric twice, an ``admissible`` that cannot
+            be imported, or a ``fidelity`` that is no number of the space.
     """
 
     space: Space
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...] = ()
     admissible: str | None = None
+    fidelity: str | None = None
     _refuse: Callable[[Params], str | None] | None = field(
         init=False, repr=False, compare=False, default=None
     )
@@ -181,6 +188,8 @@ class Problem:
         _require_once("constraints", [c.metric for c in self.constraints])
         if self.admissible is not None:
             object.__setattr__(self, "_refuse", _imported(self.admissible))
+        if self.fidelity is not None:
+            _require_number(self.space, self.fidelity)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -302,12 +311,12 @@ class Problem:
 
     @classmethod
     def from_config(cls, space: Space, raw: Mapping[str, Any]) -> Problem:
-        """Read the YAML form: ``objectives``, ``constraints``, ``admissible``.
+        """Read the YAML form: the attributes but the space.
 
         Raises:
             ProblemError: an unknown key, or what the types refuse.
         """
-        known = ("objectives", "constraints", "admissible")
+        known = ("objectives", "constraints", "admissible", "fidelity")
         if not isinstance(raw, Mapping):
             raise ProblemError(
                 f"problem: expected a mapping of {', '.join(known)}, got {raw!r}."
@@ -322,15 +331,32 @@ class Problem:
             objectives=_axes(Objective, "objectives", raw.get("objectives")),
             constraints=_axes(Constraint, "constraints", raw.get("constraints")),
             admissible=raw.get("admissible"),
+            fidelity=raw.get("fidelity"),
         )
 
     def to_config(self) -> dict[str, Any]:
         """The YAML (and JSON) form without the space."""
-        return {
+        found = {
             "objectives": [asdict(o) for o in self.objectives],
             "constraints": [asdict(c) for c in self.constraints],
             "admissible": self.admissible,
         }
+        # Absent as before it was known: it is a part of studies' identities.
+        return found if self.fidelity is None else {**found, "fidelity": self.fidelity}
+
+
+def _require_number(space: Space, name: object) -> None:
+    """Refuse what is no number of the space.
+
+    Raises:
+        ProblemError: with the nearest parameter.
+    """
+    numbers = [n for n, p in space.parameters.items() if not isinstance(p, Choice)]
+    if name not in numbers:
+        raise ProblemError(
+            "problem.fidelity: expected a number that the space searches, e.g. epochs, "
+            f"got {name!r}.{nearest(str(name), numbers)}"
+        )
 
 
 def _require_once(what: str, metrics: Sequence[str]) -> None:

@@ -346,3 +346,26 @@ def test_a_flawed_config_is_refused(raw, message):
     with pytest.raises(ProblemError) as caught:
         Problem.from_config(SPACE, raw)
     assert message in str(caught.value)
+
+
+def searched(**changes):
+    space = Space.from_config(
+        {"epochs": {"int": [1, 9]}, "kind": {"choice": ["a", "b"]}}
+    )
+    return Problem(space=space, objectives=(ACCURACY,), **changes)
+
+
+def test_the_fidelity_is_a_number_of_the_space():
+    assert searched(fidelity="epochs").fidelity == "epochs"
+    with pytest.raises(ProblemError, match=r"got 'epoch'.*Did you mean 'epochs'"):
+        searched(fidelity="epoch")
+    with pytest.raises(ProblemError, match="expected a number that the space searches"):
+        searched(fidelity="kind")
+
+
+def test_a_problem_without_fidelity_reads_as_before_there_was_one():
+    """It is a part of the identity of studies."""
+    assert "fidelity" not in searched().to_config()
+    told = searched(fidelity="epochs")
+    assert told.to_config()["fidelity"] == "epochs"
+    assert Problem.from_config(told.space, told.to_config()) == told

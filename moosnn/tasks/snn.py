@@ -8,7 +8,6 @@ A training that is interrupted goes on from the checkpoint of the attempt before
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -16,29 +15,35 @@ from typing import TYPE_CHECKING
 
 from moosnn.conditions import is_number
 from moosnn.errors import ConfigError, DivergedError, nearest
-from moosnn.snn.data import Dataset, DataSource
+from moosnn.rungs import Rungs
+from moosnn.snn.data import DataSource
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.gene_names import NAMES
-from moosnn.snn.genes import Genes
 from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
 from moosnn.snn.robustness import Robustness, unasked
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
 from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
+from moosnn.tasks.snn_files import checkpoint_of, save
 from moosnn.tasks.snn_points import Points
-from moosnn.tasks.torch_settings import device_named, generator, torch_threads
+from moosnn.tasks.snn_rungs import AT_RUNGS, RungReports
+from moosnn.tasks.torch_settings import (
+    device_named,
+    generator,
+    left_the_numbers,
+    torch_threads,
+)
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
-    from moosnn.snn.learning.checkpoint import Checkpoint
     from moosnn.snn.learning.spent import Spent
-    from moosnn.snn.learning.training import Fit
+    from moosnn.snn.learning.training import Fit, OnEpoch
     from moosnn.snn.network import SpikingNetwork
     from moosnn.snn.samples import Samples
 
 # One stream of random numbers for each purpose, so that none shifts another.
-_WEIGHTS, _TRAINING, _MEASURING, _CHIPS = range(4)
+_WEIGHTS, _TRAINING, _MEASURING, _CHIPS, _SHARE = range(5)
 
 
 class SnnTask:
@@ -64,9 +69,12 @@ class SnnTask:
             Equal seeds give equal bits with equal threads.
         robustness: which imperfect hardware is tried, a mapping of the attributes of
             `moosnn.snn.robustness.Robustness`; ``None`` = none.
+        rungs: epochs after which a training tells how its network does on the
+            validation split, the attributes of `moosnn.rungs.Rungs`; ``None`` = none.
 
     Attributes:
         unasked: of metrics that it could measure, what to set for them.
+        at_rungs: the metrics that are told at rungs.
 
     Raises:
         ConfigError: an unknown name or a value outside of its range.
@@ -75,6 +83,7 @@ class SnnTask:
     metrics: tuple[str, ...] = METRICS
     always: tuple[str, ...] = ALWAYS
     parameters: frozenset[str] | None = NAMES
+    at_rungs: tuple[str, ...] = AT_RUNGS
 
     def __init__(
         self,
@@ -92,6 +101,7 @@ class SnnTask:
         checkpoint_s: float = 60.0,
         threads: int | None = None,
         robustness: Mapping[str, object] | None = None,
+        rungs: Mapping[str, int] | None = None,
     ) -> None:
         for name, value, low in (
             ("min_updates", min_updates, 0),
@@ -121,6 +131,7 @@ class SnnTask:
         plan = self._robustness = Robustness.of(robustness)
         self.metrics = METRICS if plan is None else METRICS + plan.metrics
         self.unasked = unasked(plan)
+        self._rungs = Rungs.of(rungs)
 
     def check(self, params: Params) -> None:
         """Refuse values that no network has, or none on these data.
@@ -158,7 +169,7 @@ class SnnTask:
             ConfigError: a parameter that no network has.
         """
         with torch_threads(self._threads):
-            return self._run(proposal, context, "validation")
+            return self._run(proposal, context, "validation", self._rungs)
 
     def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
         """Train with the proposal's seed and measure once on the test split.
@@ -168,7 +179,16 @@ class SnnTask:
         with torch_threads(self._threads):
             return self._run(proposal, context, "test")
 
-    def _run(self, proposal: Proposal, context: Context, split: str) -> Evaluation:
+    def _run(
+        self,
+        proposal: Proposal,
+        context: Context,
+        split: str,
+        rungs: Rungs | None = None,
+    ) -> Evaluation:
+        from moosnn.snn.learning.spent import resident_mb
+        from moosnn.snn.learning.training import planned_updates
+        from moosnn.snn.network import SpikingNetwork
         from moosnn.snn.samples import Samples
 
         start = time.perf_counter()
@@ -176,14 +196,31 @@ class SnnTask:
         genes, _ = self._points.plan(proposal.params)
         data = self._source.load(genes.time_steps, context.cache)
         train = Samples.of(data.train, data.input_max, device)
-        network, result, spent = self._trained(genes, data, train, proposal, context)
+        if genes.training_share < 1:
+            chosen = generator(proposal.seed, _SHARE)
+            train = train.share(genes.training_share, chosen)
+        shape, classes = data.description.shape, data.description.classes
+        weights = generator(proposal.seed, _WEIGHTS)
+        network = SpikingNetwork(genes, shape, classes, weights).to(device)
+        code = partial(generator, proposal.seed, _MEASURING)
+        report: OnEpoch = context.report
+        if rungs is not None:
+            report = RungReports(
+                rungs=rungs,
+                report=report,
+                network=network,
+                samples=Samples.of(data.validation, data.input_max, device),
+                edge=self._edge,
+                code=code,
+                updates=planned_updates(len(train), genes.batch_size, 1),
+            )
+        result, spent = self._trained(network, train, proposal, context, report)
         if result.stopped == "silent":
             split, samples = "train", train.only(result.recent)
         else:
             held_out = data.test if split == "test" else data.validation
             samples = Samples.of(held_out, data.input_max, device)
         answered = result.stopped != "silent"
-        code = partial(generator, proposal.seed, _MEASURING)
         metrics, sems = metrics_of(
             network, samples, self._edge, code(), answered=answered
         )
@@ -191,14 +228,23 @@ class SnnTask:
             chips = generator(proposal.seed, _CHIPS)
             lost, errors = self._robustness.measure(network, samples, code, chips)
             metrics, sems = {**metrics, **lost}, {**sems, **errors}
-        facts = {"measured_on": split, "stopped": result.stopped}
-        self._save(context, network, data, proposal, facts)
+        save(
+            context,
+            network,
+            data,
+            number=proposal.number,
+            seed=proposal.seed,
+            data_sha256=self._source.fingerprint(),
+            measured_on=split,
+            stopped=result.stopped,
+        )
         return Evaluation(
             metrics={
                 **metrics,
                 "work_saved": result.work_saved,
                 "training_s": spent.seconds,
                 "training_memory_mb": spent.memory_mb or 0.0,
+                "resident_mb": resident_mb() or 0.0,
             },
             sems=sems,
             stopped=result.stopped,
@@ -209,34 +255,31 @@ class SnnTask:
 
     def _trained(
         self,
-        genes: Genes,
-        data: Dataset,
+        network: SpikingNetwork,
         train: Samples,
         proposal: Proposal,
         context: Context,
-    ) -> tuple[SpikingNetwork, Fit, Spent]:
-        """The network, how its training went, and what it took."""
+        report: OnEpoch,
+    ) -> tuple[Fit, Spent]:
+        """How the training of a new network went, and what it took."""
         from moosnn.snn.learning.rules import FITS
         from moosnn.snn.learning.spent import spending
         from moosnn.snn.learning.training import Course, planned_updates
-        from moosnn.snn.network import SpikingNetwork
 
-        shape, classes = data.description.shape, data.description.classes
-        weights = generator(proposal.seed, _WEIGHTS)
-        network = SpikingNetwork(genes, shape, classes, weights).to(train.device)
+        genes = network.genes
         planned = planned_updates(len(train), genes.batch_size, genes.epochs)
-        checkpoint = self._checkpoint(proposal, context)
+        checkpoint = checkpoint_of(proposal, context, self._checkpoint_s)
         course = Course(
             generator=generator(proposal.seed, _TRAINING),
             watch=self._watch(planned=planned, samples=len(train)),
-            on_epoch=context.report,
+            on_epoch=report,
             checkpoint=checkpoint,
         )
         with spending(train.device) as spent:
             try:
                 result = FITS[genes.training](network, train, course)
             except (ArithmeticError, RuntimeError) as error:
-                if not _left_the_numbers(error):
+                if not left_the_numbers(error):
                     raise
                 checkpoint.remove()
                 raise DivergedError(f"a number too large: {error}") from error
@@ -245,53 +288,7 @@ class SnnTask:
                 raise
         spent.seconds += checkpoint.earlier_s
         checkpoint.remove()
-        return network, result, spent
-
-    def _checkpoint(self, proposal: Proposal, context: Context) -> Checkpoint:
-        """The checkpoint of this training, of this attempt or of those before."""
-        from moosnn.snn.learning.checkpoint import NAME, Checkpoint
-
-        attempts = context.workdir.parent
-        return Checkpoint(
-            context.workdir / NAME,
-            [attempts / str(k) / NAME for k in range(context.attempt - 1, 0, -1)],
-            # Retrainings with other seeds are attempts of the same trial.
-            owner=json.dumps([proposal.seed, dict(proposal.params)], sort_keys=True),
-            every_s=self._checkpoint_s,
-            preempted=context.preempted,
-        )
-
-    def _save(
-        self,
-        context: Context,
-        network: SpikingNetwork,
-        data: Dataset,
-        proposal: Proposal,
-        facts: Mapping[str, str | None],
-    ) -> None:
-        from moosnn import __version__
-        from moosnn.snn.weights import save_network
-
-        save_network(
-            context.workdir,
-            network,
-            shape=data.description.shape,
-            classes=data.description.classes,
-            input_max=data.input_max,
-            metadata={
-                "moosnn": __version__,
-                "number": proposal.number,
-                "seed": proposal.seed,
-                "data": data.description.name,
-                "data_sha256": self._source.fingerprint(),
-                **facts,
-            },
-        )
-
-
-def _left_the_numbers(error: Exception) -> bool:
-    """Whether it says that a number is too large for a float; torch has no own type."""
-    return isinstance(error, ArithmeticError) or "without overflow" in str(error)
+        return result, spent
 
 
 def _require_at_least(name: str, value: object, low: int) -> None:

@@ -50,6 +50,11 @@ def torch_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def left_the_numbers(error: Exception) -> bool:
+    """Whether it says that a number is too large for a float; torch has no own type."""
+    return isinstance(error, ArithmeticError) or "without overflow" in str(error)
+
+
 def generator(seed: int, purpose: int) -> torch.Generator:
     """An independent stream of a trial's random numbers.
 
