@@ -73,12 +73,14 @@ class Fresh:
 
     def __init__(self, problem: Problem, history: History) -> None:
         self._problem = problem
-        self._taken = {point_key(t.proposal.params) for t in history.trials}
+        self._history = history
+        self._taken: set[tuple[object, ...]] = set()  # since
 
     def __call__(self, params: Params) -> bool:
         """Whether a canonical point is new and admissible."""
         return (
-            point_key(params) not in self._taken
+            not self._history.was_proposed(params)
+            and point_key(params) not in self._taken
             and self._problem.refusal(params) is None
         )
 

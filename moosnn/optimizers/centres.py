@@ -67,7 +67,8 @@ def _ranks(problem: Problem, trials: Sequence[Trial]) -> Indexes:
     """The place of each trial in their order as centres, 0 = the best."""
     feasible = problem.feasible(trials)
     totals = total_violations(problem.violations(trials))
-    totals[(totals == 0) & ~feasible] = np.inf  # pruned: nothing is known of it
+    totals[[t.is_pruned for t in trials]] = np.inf  # what becomes of it is not known
+    totals[(totals == 0) & ~feasible] = np.inf
     totals[feasible] = 0.0
     added, behind = np.zeros(len(trials)), np.zeros(len(trials))
     losses = problem.losses([t for t in trials if problem.is_feasible(t)])

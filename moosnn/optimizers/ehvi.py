@@ -28,6 +28,7 @@ from moosnn.optimizers.base import (
     require_share,
     require_whole,
 )
+from moosnn.optimizers.cost import TRAINING_S, cost_model, per_cost
 from moosnn.optimizers.feasibility import feasibility_score
 from moosnn.optimizers.fit_chain import FitChain
 from moosnn.optimizers.imagined import imagined_fronts
@@ -73,6 +74,10 @@ class Ehvi:
             of two >= 2; as many again vary good points.
         restarts: how many are improved, >= 1.
         iterations: steps of that improvement, >= 1.
+        cost_aware: whether what is expected of a point is divided by what it is
+            expected to cost, see `moosnn.optimizers.cost`.
+        cost_metric: what stands for the cost: a metric of the task, ``"training_s"``
+            or ``"seconds"``.
 
     Raises:
         ConfigError: a number that is too small, not whole or not a power of two.
@@ -87,6 +92,8 @@ class Ehvi:
         raw_candidates: int = 1024,
         restarts: int = 6,
         iterations: int = 60,
+        cost_aware: bool = False,
+        cost_metric: str = TRAINING_S,
     ) -> None:
         require_whole("initial", 1 if initial is None else initial, 1)
         require_share("noise_share", noise_share)
@@ -99,6 +106,7 @@ class Ehvi:
         self.draws = draws
         self.effort = Effort(raw_candidates, restarts, iterations)
         self._chain = FitChain(noise_share)
+        self.cost = cost_model(cost_metric, noise_share, aware=cost_aware)
         self._for_many: Optimizer | None = None
 
     def propose(
@@ -127,7 +135,12 @@ class Ehvi:
                 "the fourth axis should be",
                 _MOST_OBJECTIVES,
             )
-            self._for_many = Qnehvi(self.initial, noise_share=self.noise_share)
+            self._for_many = Qnehvi(
+                self.initial,
+                noise_share=self.noise_share,
+                cost_aware=self.cost is not None,
+                cost_metric=TRAINING_S if self.cost is None else self.cost.metric,
+            )
         return self._for_many
 
     def _answer(self, question: Question) -> Answer:
@@ -139,6 +152,7 @@ class Ehvi:
             score, bases = feasibility_score(question, surrogates)
             return self._best(question, score, bases), "feasibility"
         careful, bold, bases = found
+        careful, bold = per_cost(self.cost, question, careful, bold)
         return self._best(question, careful, bases, bold), "ehvi"
 
     def _best(

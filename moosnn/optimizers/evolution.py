@@ -27,6 +27,7 @@ from moosnn.optimizers.base import (
     require_number,
     require_whole,
 )
+from moosnn.optimizers.judged import Judged
 from moosnn.optimizers.sobol import sobol_point
 from moosnn.optimizers.survival import ALGORITHMS, box, survive
 from moosnn.problem import Floats, Problem
@@ -48,8 +49,8 @@ class Evolution:
     """Proposes children of the non-dominated, spread and least violating trials.
 
     The first proposals are Sobol points. A trial whose objectives mean nothing (a
-    silent network) takes part with its violation only; one that was pruned while it
-    was feasible takes no part.
+    silent network) takes part with its violation only; one that was pruned takes no
+    part.
 
     Args:
         population_size: how many trials may become parents, >= 2.
@@ -91,6 +92,7 @@ class Evolution:
         self.crossover_eta = crossover_eta
         self.mutation_eta = mutation_eta
         self.algorithm = algorithm
+        self._judged: Judged | None = None  # what would be computed again
 
     def propose(
         self, problem: Problem, history: History, count: int, seed: int
@@ -126,8 +128,14 @@ class Evolution:
         rng: np.random.Generator,
     ) -> dict[str, Value] | None:
         """A fresh child, or ``None`` after 64 matings or without parents."""
+        done = history.done
+        if self._judged is None or not self._judged.is_of(problem, done):
+            # Only NSGA-II looks at nothing but the fronts that it takes.
+            band = self.population_size if self.algorithm == "nsga2" else None
+            self._judged = Judged(problem, band)
+        self._judged.read(done)
         parents = _parents(
-            self.algorithm, problem, history.done, self.population_size, rng
+            self.algorithm, problem, self._judged, self.population_size, rng
         )
         if not parents:
             return None
@@ -217,25 +225,26 @@ def _tournament(parents: Sequence[_Parent], rng: np.random.Generator) -> _Parent
 def _parents(
     algorithm: str,
     problem: Problem,
-    done: Sequence[Trial],
+    judged: Judged,
     count: int,
     rng: np.random.Generator,
 ) -> list[_Parent]:
     """The best trials: the feasible ones that survive, then by violation."""
-    feasible = [t for t in done if problem.is_feasible(t)]
     parents: list[_Parent] = []
-    if feasible:
-        losses = problem.losses(feasible)
+    if judged.feasible:
+        losses = judged.losses
         if algorithm != "nsga2":
             # Else the order in which the axes are written would decide about ties;
             # to NSGA-II they are all alike.
             losses = losses[:, np.argsort([o.metric for o in problem.objectives])]
         parents = [
-            _Parent(feasible[s.index], (0.0, s.rank, -s.crowding))
+            _Parent(judged.feasible[s.index], (0.0, s.rank, -s.crowding))
             for s in survive(algorithm, losses, count, rng)
         ]
-    rest = _by_violation(problem, [t for t in done if not problem.is_feasible(t)])
-    return parents + rest[: max(0, count - len(parents))]
+    if len(parents) >= count:
+        return parents
+    rest = _by_violation(problem, judged.infeasible)
+    return parents + rest[: count - len(parents)]
 
 
 def _by_violation(problem: Problem, trials: Sequence[Trial]) -> list[_Parent]:

@@ -13,7 +13,8 @@ from scipy.special import log_ndtr, ndtr
 
 from moosnn.optimizers.imagined import believing
 from moosnn.optimizers.improvement import log_improvement
-from moosnn.optimizers.models import Question, measured_features
+from moosnn.optimizers.models import Question, measured
+from moosnn.optimizers.outcomes import features_of
 from moosnn.optimizers.posterior import Surrogates
 from moosnn.problem import Floats
 
@@ -114,11 +115,11 @@ def feasibility_score(
     Returns:
         The score, and up to 5 points in the unit cube, ``n x d``.
     """
-    measured, awaited = measured_features(question), question.awaited
+    told, awaited = measured(question), question.awaited
+    features = features_of(told, question.cube)
     if len(awaited):
         surrogates = believing(surrogates, awaited)
-    score = Feasibility(surrogates, np.vstack([measured, awaited]))
-    rows = np.argsort(score.totals[: len(measured)], kind="stable")
-    done = question.history.done
-    bases = [done[int(row)].proposal.params for row in rows[:_LEAST_VIOLATING]]
+    score = Feasibility(surrogates, np.vstack([features, awaited]))
+    rows = np.argsort(score.totals[: len(told)], kind="stable")
+    bases = [told[int(row)].proposal.params for row in rows[:_LEAST_VIOLATING]]
     return score, question.cube.encoded(bases)

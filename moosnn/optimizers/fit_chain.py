@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 
 from moosnn.history import Event, History, Kind
 from moosnn.optimizers.cube import Cube
-from moosnn.optimizers.outcomes import Block, blocks_of
+from moosnn.optimizers.outcomes import Block, as_modelled, blocks_of
 from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
 from moosnn.problem import Problem
 
@@ -52,7 +52,7 @@ class FitChain:
     def fits(self, problem: Problem, history: History, cube: Cube) -> Fits:
         """The hyperparameters at the last grid point of a history."""
         fits = Fits()
-        for length, key in _grid_points(problem, history):
+        for length, key in grid_points(problem, history):
             known = self._links.get(key)
             if known is None:
                 known = self._fitted(problem, history.prefix(length), cube, fits)
@@ -98,7 +98,7 @@ class FitChain:
             del self._links[next(iter(self._links))]
 
 
-def _grid_points(problem: Problem, history: History) -> list[tuple[int, str]]:
+def grid_points(problem: Problem, history: History) -> list[tuple[int, str]]:
     """The lengths of the prefixes that a history's fits go through, with digests.
 
     Those up to 64 evaluations do not depend on each other: only the last is needed.
@@ -113,6 +113,7 @@ def _grid_points(problem: Problem, history: History) -> list[tuple[int, str]]:
             continue
         assert event.number is not None, "the log refuses it"
         trial = history.trial(event.number)
+        trial = as_modelled(problem, history, trial) or trial
         digest.update(_spelling(event, dict(trial.proposal.params)))
         if event.kind is Kind.FAILED:
             continue

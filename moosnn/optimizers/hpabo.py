@@ -52,7 +52,7 @@ from moosnn.optimizers.models import (
     proposals_of,
     surrogates_of,
 )
-from moosnn.optimizers.outcomes import Block, blocks_of, features_of
+from moosnn.optimizers.outcomes import Block, blocks_of, features_of, modelled
 from moosnn.optimizers.posterior import Gp, Surrogates
 from moosnn.optimizers.search import Effort, Score, best_point
 from moosnn.optimizers.surrogate import default_hyper, fit
@@ -162,7 +162,8 @@ class Hpabo:
         block = blocks_of(problem, question.history, cube).objectives
         assert block is not None, "good trials were observed"
         numbers = {trial.proposal.number for trial in good}
-        observed = [t for t in question.history.done if problem.is_observed(t)]
+        told = modelled(problem, question.history)
+        observed = [t for t in told if problem.is_observed(t)]
         rows = np.array([trial.proposal.number in numbers for trial in observed])
         weights = question.rng.dirichlet(np.ones(block.values.shape[1]))
         column = scalarised(block, rows, weights)

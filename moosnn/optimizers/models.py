@@ -17,7 +17,7 @@ from moosnn.history import History
 from moosnn.optimizers.base import FALLBACK, Fresh, generator, proposal
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.fit_chain import FitChain
-from moosnn.optimizers.outcomes import Block, blocks_of, features_of
+from moosnn.optimizers.outcomes import Block, blocks_of, modelled
 from moosnn.optimizers.posterior import Gp, Surrogates
 from moosnn.optimizers.sobol import sobol_point
 from moosnn.optimizers.surrogate import Hyper
@@ -187,6 +187,6 @@ def feasible_trials(problem: Problem, history: History) -> list[Trial]:
     return [t for t in history.done if problem.is_feasible(t)]
 
 
-def measured_features(question: Question) -> Floats:
-    """Where the models see every evaluated trial, ``n x e``."""
-    return features_of(question.history.done, question.cube)
+def measured(question: Question) -> list[Trial]:
+    """The evaluated trials that the models learned from, as they see them."""
+    return modelled(question.problem, question.history)

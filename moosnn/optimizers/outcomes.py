@@ -9,16 +9,21 @@ gains. A violation is modelled in several forms: as it is and as its bilogarithm
 violations are a hundred times larger than others; and each with the prior of a function
 that varies within the unit cube and with that of one that may reach across it. All have
 their zero where the violation has it, and all have a say in its probability.
+
+What a pruned trial measured is that of a shorter training. Models see it only if they
+see the length of a training (`Problem.fidelity`), as what the same point gives with so
+many epochs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moosnn.history import History
+from moosnn.errors import SpaceError
+from moosnn.history import History, Kind
 from moosnn.optimizers.cube import Cube, Indexes
 from moosnn.problem import Floats, Mask, Problem
 from moosnn.trial import Trial
@@ -55,9 +60,9 @@ class Block:
 class Blocks:
     """Everything that is modelled; ``None`` = nothing of it was measured.
 
-    Objectives have the observed trials as rows, constraints every DONE trial, and
-    viability also those that failed through themselves. Outcomes are in the order of
-    their metrics' names, so that the order in a config changes nothing.
+    Objectives have the observed trials as rows, constraints all of `modelled`, and
+    viability every DONE trial and those that failed through themselves. Outcomes are in
+    the order of their metrics' names, so that the order in a config changes nothing.
     """
 
     objectives: Block | None
@@ -67,17 +72,50 @@ class Blocks:
 
 def blocks_of(problem: Problem, history: History, cube: Cube) -> Blocks:
     """The modelled outcomes of a history."""
-    done = history.done
-    observed = [t for t in done if problem.is_observed(t)]
+    done, told = history.done, modelled(problem, history)
+    observed = [t for t in told if problem.is_observed(t)]
     failed = [
         t for t in history.failed if t.failure and t.failure.kind in VIABILITY_KINDS
     ]
     return Blocks(
         _objectives(problem, observed, cube) if observed else None,
-        _constraints(problem, done, cube) if done and problem.constraints else None,
+        _constraints(problem, told, cube) if told and problem.constraints else None,
         _viability(done, failed, cube)
         if done and len(failed) >= VIABILITY_MINIMUM
         else None,
+    )
+
+
+def modelled(problem: Problem, history: History) -> list[Trial]:
+    """The evaluated trials that models learn from, as they see them, in order."""
+    seen = (as_modelled(problem, history, trial) for trial in history.done)
+    return [trial for trial in seen if trial is not None]
+
+
+def as_modelled(problem: Problem, history: History, trial: Trial) -> Trial | None:
+    """A DONE trial as models see it.
+
+    Returns:
+        A pruned one as if it had been proposed with as many epochs as it reached;
+        ``None`` if models cannot see that: there is no `Problem.fidelity`, or the space
+        has no training of so few epochs.
+    """
+    if not trial.is_pruned:
+        return trial
+    reports = [e for e in history.of_number(trial.number) if e.kind is Kind.REPORTED]
+    name = problem.fidelity
+    if name is None or not reports or name not in trial.proposal.params:
+        return None
+    shorter = {**trial.proposal.params, name: reports[-1].data["step"]}
+    assert trial.evaluation is not None, "pruned"
+    try:
+        params = problem.space.canonical(shorter)
+    except SpaceError:  # fewer than the least
+        return None
+    return replace(
+        trial,
+        proposal=replace(trial.proposal, params=params),
+        evaluation=replace(trial.evaluation, stopped=None),
     )
 
 

@@ -25,6 +25,7 @@ from moosnn.optimizers.acquisition import (
     set_kernel,
 )
 from moosnn.optimizers.base import require_power_of_two, require_share, require_whole
+from moosnn.optimizers.cost import TRAINING_S, cost_model, per_cost
 from moosnn.optimizers.feasibility import feasibility_score
 from moosnn.optimizers.fit_chain import FitChain
 from moosnn.optimizers.models import Answer, Question, proposals_of, surrogates_of
@@ -60,6 +61,10 @@ class Qnehvi:
         kernel: ``"eager"`` = BoTorch's Python code; ``"fused"`` = its C++ kernel, which
             is compiled on first use (half a minute, needs a compiler). The same for a
             whole study: they differ in the last bits.
+        cost_aware: whether what is expected of a point is divided by what it is
+            expected to cost, see `moosnn.optimizers.cost`.
+        cost_metric: what stands for the cost: a metric of the task, ``"training_s"``
+            or ``"seconds"``.
 
     Raises:
         ConfigError: a number that is too small, not whole or not a power of two; an
@@ -76,6 +81,8 @@ class Qnehvi:
         iterations: int = 40,
         noise_share: float = 0.1,
         kernel: str = "eager",
+        cost_aware: bool = False,
+        cost_metric: str = TRAINING_S,
     ) -> None:
         if kernel not in KERNELS:
             raise ConfigError(
@@ -93,6 +100,7 @@ class Qnehvi:
         self.kernel = kernel
         self.noise_share = noise_share
         self._chain = FitChain(noise_share)
+        self.cost = cost_model(cost_metric, noise_share, aware=cost_aware)
 
     def propose(
         self, problem: Problem, history: History, count: int, seed: int
@@ -116,6 +124,7 @@ class Qnehvi:
             with quiet():
                 if good:
                     score, origin = self._improvement(question, surrogates), "qnehvi"
+                    score, _ = per_cost(self.cost, question, score)
                     bases = question.cube.encoded([t.proposal.params for t in good])
                 else:
                     score, bases = feasibility_score(question, surrogates)

@@ -208,11 +208,11 @@ class Known:
         """
         if self._problem.is_feasible(trial):
             return self._better(self._problem.losses([trial]))
-        if trial.evaluation is None or len(self._losses):
+        if trial.evaluation is None or trial.is_pruned or len(self._losses):
             return False
         violations = self._problem.violations([trial])
         if not (violations > 0).any():
-            return False  # pruned: nothing is known of it
+            return False
         self._violations = np.vstack([self._violations, violations])
         return _is_least(total_violations(self._violations))
 

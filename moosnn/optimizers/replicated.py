@@ -131,7 +131,7 @@ class Replicated:
         firsts: dict[object, Trial] = {}
         for trial in history.trials:
             firsts.setdefault(key_of(trial), trial)
-        every = pooled(history.done, problem)
+        every = [t for t in pooled(history.done, problem) if not t.is_pruned]
         points = [t for t in every if counts[key_of(t)] < self.most]
         if not points:
             return None

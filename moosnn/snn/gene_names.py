@@ -110,6 +110,7 @@ DEFAULTS: Mapping[str, Value] = MappingProxyType(
         "learning_rate": 5e-3,
         "batch_size": 64,
         "epochs": 10,
+        "training_share": 1.0,
     }
 )
 _LAYERED = {

@@ -59,6 +59,7 @@ class Genes:
         learning_rate: of Adam, > 0.
         batch_size: samples an update, >= 1.
         epochs: passes over the training split, >= 1.
+        training_share: of each class's training samples that are used, in (0, 1].
         given: the flat mapping it was read from; what it says of other architectures
             does not count.
 
@@ -83,6 +84,7 @@ class Genes:
     learning_rate: float
     batch_size: int
     epochs: int
+    training_share: float
     given: Mapping[str, Value] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +143,7 @@ class Genes:
             learning_rate=values.real("learning_rate", 0.0),
             batch_size=values.integer("batch_size", 1),
             epochs=values.integer("epochs", 1),
+            training_share=values.part("training_share"),
             given=MappingProxyType(dict(params)),
         )
 

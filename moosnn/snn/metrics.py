@@ -45,6 +45,7 @@ METRICS = (
     "latency_steps",
     "training_s",
     "training_memory_mb",
+    "resident_mb",
     *(f"spikes_per_sample.{k}" for k in _LAYERS),
     *(f"firing_rate.{k}" for k in _LAYERS),
     *(f"first_spike_step.{k}" for k in _LAYERS),
@@ -52,7 +53,7 @@ METRICS = (
     *(f"dead_fraction.{k}" for k in _LAYERS),
 )
 # What the machine says of a training: not the same twice.
-CLOCKED = ("training_s", "training_memory_mb")
+CLOCKED = ("training_s", "training_memory_mb", "resident_mb")
 # What every network has, of any depth, and one that was stopped as silent as well.
 ALWAYS = tuple(m for m in METRICS if m not in _ANSWERS and "." not in m)
 

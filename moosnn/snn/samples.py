@@ -5,9 +5,10 @@ Knows: arrays and tensors. Must not know: files, networks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -28,12 +29,14 @@ class Samples:
         input_max: the raw value that becomes 1.
         device: where batches are wanted.
         held: all samples scaled and on the device, or ``None``.
+        rows: which samples of the split these are; ``None`` = all.
     """
 
     split: Split
     input_max: float
     device: torch.device
     held: Tensor | None
+    rows: Tensor | None = None
 
     @classmethod
     def of(cls, split: Split, input_max: float, device: torch.device) -> Samples:
@@ -43,11 +46,34 @@ class Samples:
         return cls(split=split, input_max=input_max, device=device, held=held)
 
     def __len__(self) -> int:
-        return len(self.split)
+        return len(self.split) if self.rows is None else len(self.rows)
+
+    def share(self, share: float, generator: torch.Generator) -> Samples:
+        """A random share of each class; nothing is copied.
+
+        Args:
+            share: in (0, 1]; of a class at least one sample is left.
+            generator: of the choice, on the CPU.
+
+        Returns:
+            So many samples of each class as the share comes to, rounded, in the order
+            that they have here.
+        """
+        rows = torch.arange(len(self.split)) if self.rows is None else self.rows
+        labels = self.split.labels[rows.numpy()]
+        order = torch.randperm(len(rows), generator=generator)
+        kept = []
+        for label in np.unique(labels):
+            members = order[torch.from_numpy(labels == label)[order]]
+            kept.append(members[: max(round(share * len(members)), 1)])
+        return replace(self, rows=rows[torch.cat(kept).sort().values])
+
+    def _of_split(self, chosen: Tensor) -> Tensor:
+        return chosen if self.rows is None else self.rows[chosen]
 
     def only(self, chosen: Tensor) -> Samples:
         """Some of the samples, by their indices."""
-        indices = chosen.numpy()
+        indices = self._of_split(chosen).numpy()
         split = Split(
             inputs=self.split.inputs[indices], labels=self.split.labels[indices]
         )
@@ -62,6 +88,7 @@ class Samples:
         Returns:
             ``N x …`` float32 inputs and ``N`` labels, on the device.
         """
+        chosen = self._of_split(chosen)
         indices = chosen.numpy()
         if self.held is not None:
             inputs = self.held[chosen.to(self.device)]

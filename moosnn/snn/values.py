@@ -87,6 +87,17 @@ class Values:
             )
         return value
 
+    def part(self, gene: str) -> float:
+        """A number in (0, 1].
+
+        Raises:
+            ConfigError: no value, or another.
+        """
+        value = self.real(gene, 0.0)
+        if value > 1.0:
+            raise ConfigError(f"{gene}: expected a share in (0, 1], got {value:g}.")
+        return value
+
     def option(
         self, gene: str, options: Sequence[str], layer: int | None = None
     ) -> str:

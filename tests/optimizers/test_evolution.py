@@ -12,6 +12,7 @@ import pytest
 from moosnn.errors import ConfigError
 from moosnn.history import Kind
 from moosnn.optimizers.evolution import Evolution, Nsga2, _parents
+from moosnn.optimizers.judged import Judged
 from moosnn.optimizers.sobol import Sobol
 from moosnn.optimizers.survival import ALGORITHMS
 from moosnn.pareto.front import front_of
@@ -71,12 +72,13 @@ def test_parents_are_feasible_first_then_the_least_violating(algorithm) -> None:
     stops = [None, None, "silent", "silent", None, "pruned"]
     for point, row, stopped in zip(coordinates, rows, stops, strict=True):
         story.finish(story.propose_at(*point), stopped=stopped, **row)
-    done = story.history.done
-    parents = _parents(algorithm, problem, done, 9, np.random.default_rng(0))
+    judged = Judged(problem, None)
+    judged.read(story.history.done)
+    parents = _parents(algorithm, problem, judged, 9, np.random.default_rng(0))
     parents.sort(key=lambda parent: parent.place)
     assert {p.trial.number for p in parents[:2]} == {0, 4}
     assert [p.trial.number for p in parents[2:]] == [1, 3, 2]
-    few = _parents(algorithm, problem, done, 2, np.random.default_rng(0))
+    few = _parents(algorithm, problem, judged, 2, np.random.default_rng(0))
     assert {p.trial.number for p in few} == {0, 4}
 
 

@@ -12,7 +12,7 @@ import pytest
 from moosnn.history import History, Kind
 from moosnn.optimizers import fit_chain
 from moosnn.optimizers.cube import Cube
-from moosnn.optimizers.fit_chain import _DENSE, _RATIO, FitChain, Fits, _grid_points
+from moosnn.optimizers.fit_chain import _DENSE, _RATIO, FitChain, Fits, grid_points
 from moosnn.optimizers.outcomes import blocks_of
 from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
 from moosnn.problem import Objective, Problem
@@ -65,7 +65,7 @@ def _correct(story: Story, number: int) -> None:
 def test_grid_points_are_each_at_first_and_then_far_apart() -> None:
     counts = []
     for history in histories(2 * _DENSE):
-        points = _grid_points(PROBLEM, history)
+        points = grid_points(PROBLEM, history)
         counts.append([len(history.prefix(length).done) for length, _ in points])
     dense = counts[:_DENSE]
     assert dense == [[n] for n in range(1, _DENSE + 1)]  # only the last is needed
@@ -86,7 +86,7 @@ def test_the_first_observed_trial_is_a_grid_point() -> None:
             story.finish(number, silence_margin=-1.0, **good)
         else:
             story.finish(number, stopped="silent", silence_margin=0.5)
-    lengths = [length for length, _ in _grid_points(problem, story.history)]
+    lengths = [length for length, _ in grid_points(problem, story.history)]
     counts = [len(story.history.prefix(length).done) for length in lengths]
     assert counts == [_DENSE, first]
 
@@ -236,6 +236,6 @@ def test_beyond_the_dense_grid_a_fit_also_starts_where_the_last_one_ended(
     default = default_hyper(2, SHARE, far=False).log_lengthscales.tolist()
     assert all(each[0].log_lengthscales.tolist() == default for each in starts)
     before = chain.fits(
-        PROBLEM, history.prefix(_grid_points(PROBLEM, history)[1][0]), CUBE
+        PROBLEM, history.prefix(grid_points(PROBLEM, history)[1][0]), CUBE
     )
     assert starts[2][1] is before.objectives[0]

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from moosnn.history import Kind
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import (
     VIABILITY_KINDS,
@@ -16,9 +17,10 @@ from moosnn.optimizers.outcomes import (
     _compressed,
     blocks_of,
     features_of,
+    modelled,
 )
 from moosnn.problem import Constraint, Floats, Objective, Problem
-from moosnn.space import Float, Space
+from moosnn.space import Float, Int, Space
 from moosnn.tasks.analytic import AnalyticTask
 from moosnn.trial import FAILURE_KINDS, Evaluation
 from tests.contracts.optimizers import toy_points
@@ -347,3 +349,57 @@ def test_outcomes_of_any_size_are_numbers(scale) -> None:
     assert is_clean(blocks.objectives)
     assert is_clean(blocks.constraints)
     assert math.isfinite(np.exp(blocks.constraints.log_stretch).max())
+
+
+TRAINED = Space({"x": Float(low=0, high=1), "epochs": Int(low=2, high=27)})
+
+
+def pruned_story(problem: Problem, reached: int) -> Story:
+    """A whole trial, and one that was pruned after so many epochs."""
+    story = Story(problem)
+    story.finish(story.propose({"x": 0.2, "epochs": 27}), f=0.1, c=1.0)
+    number = story.propose({"x": 0.8, "epochs": 27})
+    for step in range(1, reached + 1):
+        story._add(Kind.REPORTED, number, step=step, metrics={"f": 1.0})
+    story.finish(number, stopped="pruned", f=0.7, c=3.0)
+    return story
+
+
+def test_nothing_is_learned_from_a_pruned_trial_without_its_epochs() -> None:
+    problem = line_problem(space=TRAINED)
+    history = pruned_story(problem, 4).history
+    blocks = blocks_of(problem, history, Cube(TRAINED))
+    alone = [t for t in history.done if not t.is_pruned]
+    for block in (blocks.objectives, blocks.constraints):
+        assert block.points == pytest.approx(features_of(alone, Cube(TRAINED)))
+    assert [t.number for t in modelled(problem, history)] == [0]
+
+
+def test_with_the_epochs_a_pruned_trial_is_one_of_so_many() -> None:
+    """As a study in which it had been proposed like that."""
+    problem = line_problem(space=TRAINED, fidelity="epochs")
+    other = Story(problem)
+    other.finish(other.propose({"x": 0.2, "epochs": 27}), f=0.1, c=1.0)
+    other.finish(other.propose({"x": 0.8, "epochs": 4}), f=0.7, c=3.0)
+    cube = Cube(TRAINED)
+    found = blocks_of(problem, pruned_story(problem, 4).history, cube)
+    expected = blocks_of(problem, other.history, cube)
+    for name in ("objectives", "constraints"):
+        one, two = getattr(found, name), getattr(expected, name)
+        for field in dataclasses.fields(Block):
+            same = getattr(one, field.name) == getattr(two, field.name)
+            assert np.all(same), field.name
+
+
+def test_a_training_shorter_than_the_space_has_is_not_modelled() -> None:
+    problem = line_problem(space=TRAINED, fidelity="epochs")
+    history = pruned_story(problem, 1).history
+    assert [t.number for t in modelled(problem, history)] == [0]
+
+
+def test_only_pruned_trials_are_nothing_to_model() -> None:
+    problem = line_problem(space=TRAINED)
+    story = Story(problem)
+    story.finish(story.propose({"x": 0.5, "epochs": 9}), stopped="pruned", f=1.0, c=3.0)
+    blocks = blocks_of(problem, story.history, Cube(TRAINED))
+    assert (blocks.objectives, blocks.constraints) == (None, None)

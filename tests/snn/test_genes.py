@@ -89,6 +89,8 @@ def test_whole_floats_are_integers():
         ({"width_1": 8.5}, "width_1: expected a whole number >= 1, got 8.5"),
         ({"width_1": "8"}, "width_1: expected a whole number"),
         ({"epochs": True}, "epochs: expected a whole number"),
+        ({"training_share": 0.0}, "training_share: expected a finite number > 0"),
+        ({"training_share": 1.1}, r"training_share: expected a share in \(0, 1\]"),
         ({"population": 1}, "population: expected a whole number >= 2"),
         ({"tau_mem_steps": 1.0}, "tau_mem_steps: expected a finite number > 1"),
         (

@@ -55,3 +55,45 @@ def test_a_mapped_file_is_read_and_never_changed(tmp_path, monkeypatch):
     inputs += 1.0
     assert path.read_bytes() == before
     assert np.array_equal(samples.batch(torch.arange(COUNT))[0] + 1.0, inputs)
+
+
+def drawn(part, share, seed=0):
+    return of(part).share(share, torch.Generator().manual_seed(seed))
+
+
+def uneven(*counts):
+    labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
+    labels = np.random.default_rng(0).permutation(labels)
+    inputs = np.arange(len(labels), dtype=np.float32)[:, None]
+    for array in (inputs, labels):
+        array.setflags(write=False)
+    return Split(inputs=inputs, labels=labels)
+
+
+@pytest.mark.parametrize("held_bytes", [1 << 20, 0])
+def test_a_share_is_of_each_class_and_in_order(monkeypatch, held_bytes):
+    monkeypatch.setattr(module, "_HELD_BYTES", held_bytes)
+    part = uneven(40, 20, 2)
+    some = drawn(part, 0.25)
+    assert len(some) == 10 + 5 + 1  # half a sample is rounded to none, and one is left
+    inputs, labels = some.batch(torch.arange(len(some)))
+    assert torch.bincount(labels).tolist() == [10, 5, 1]
+    indices = (inputs[:, 0] * PIXEL_MAX).long()
+    assert torch.equal(indices, indices.sort().values)
+    assert labels.tolist() == part.labels[indices.numpy()].tolist()
+
+
+def test_a_share_follows_its_generator():
+    rows = [drawn(uneven(40, 20), 0.5, seed).rows.tolist() for seed in (0, 0, 1)]
+    assert rows[0] == rows[1] != rows[2]
+
+
+def test_some_of_a_share_are_some_of_the_split():
+    part = uneven(40, 20)
+    some = drawn(part, 0.5)
+    few = some.only(torch.tensor([3, 0]))
+    assert few.split.inputs[:, 0].tolist() == [float(some.rows[3]), float(some.rows[0])]
+
+
+def test_all_of_the_samples_are_a_share_too():
+    assert drawn(uneven(4, 3), 1.0).rows.tolist() == list(range(7))

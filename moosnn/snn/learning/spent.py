@@ -79,10 +79,19 @@ def _reset_peak_mb(device: torch.device) -> float | None:
     return None
 
 
+def resident_mb() -> float | None:
+    """The largest resident memory of the process since a training began, data included.
+
+    Where the peak cannot begin anew, since the process began; ``None`` where the system
+    does not tell.
+    """
+    return _resident_mb("VmHWM:")
+
+
 def _peak_mb(device: torch.device) -> float | None:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _KB_A_MB**2
-    return _resident_mb("VmHWM:")
+    return resident_mb()
 
 
 def _resident_mb(field: str) -> float | None:
