@@ -31,12 +31,14 @@ moosnn finds spiking neural networks that are accurate and quiet.
   python -m moosnn +experiment=nas                     the same line again: it continues
   python -m moosnn -m +experiment=nas optimizer=ehvi,nsga2 seed=0,1,2        a sweep
 
-  python -m moosnn status FOLDER      how far a study or a sweep is
+  python -m moosnn status FOLDER      how far a study or a sweep is; --json, --watch
   python -m moosnn front FOLDER       its front; --json, --at N
   python -m moosnn edge FOLDER        how far its front is from silence
   python -m moosnn report FOLDER      pictures and tables of a study, or of a sweep
   python -m moosnn replay FOLDER      its proposals again: are they the same?
+  python -m moosnn simulate FOLDER    other --workers 8,64: what would they give?
   python -m moosnn data check FOLDER  which data sets lie there; reads all files
+  python -m moosnn doctor [FOLDER]    is this machine, or --slurm, fit for a study?
 
   --cancel      when interrupted, end what runs instead of leaving it to the next run
   --cfg job     print the config that the other words compose, and run nothing
@@ -47,8 +49,8 @@ Groups, chosen by group=name (an experiment by +experiment=name):
 Values are set by key=value, e.g. study.budget=200; conf/config.yaml lists them. The
 results lie in study_dir, by default runs/<experiment>-<optimizer>-s<seed>; with -m in
 runs/sweep-<experiment>.
-Exit codes: 0 done; 1 a replay differs; 2 a mistake, or trouble with the machine; 130 or
-143 interrupted.
+Exit codes: 0 done; 1 a replay differs, or the doctor found what stops a study; 2 a
+mistake, or trouble with the machine; 130 or 143 interrupted.
 """
 CANCEL = "--cancel"
 
@@ -60,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; ``sys.argv`` by default.
 
     Returns:
-        0, 1 after a replay that differs, 2 after a user's mistake or the machine's
-        trouble, 130 after Ctrl-C, 143 after SIGTERM.
+        0, 1 after a replay that differs or a doctor's verdict, 2 after a user's mistake
+        or the machine's trouble, 130 after Ctrl-C, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -22,7 +22,6 @@ from moosnn.options import REPORT, SUBCOMMANDS, parser_of
 
 if TYPE_CHECKING:
     from moosnn.runtime.record import Record
-    from moosnn.tracking.overview import Overview
 
 
 def run(words: Sequence[str]) -> int:
@@ -32,7 +31,8 @@ def run(words: Sequence[str]) -> int:
         words: its name and what follows.
 
     Returns:
-        The exit code: 0, or 1 if a replay found a difference.
+        The exit code: 0, or 1 if a replay found a difference, or the doctor something
+        that stops a study.
 
     Raises:
         MoosnnError: a user's mistake, or trouble with a folder; one line.
@@ -53,6 +53,8 @@ def run(words: Sequence[str]) -> int:
         "report": _report,
         "replay": _replay,
         "data": _data,
+        "doctor": _doctor,
+        "simulate": _simulate,
     }
     code = None
     try:
@@ -124,13 +126,14 @@ def _say_json(data: object) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from moosnn.tracking.overview import (
-        overview_json,
-        overview_lines,
-        overview_table,
-    )
+    if options.watch is not None:
+        _watch(options)
+        return
+    from moosnn.tracking.overview import overview_json
+    from moosnn.tracking.overview_text import overview_lines, overview_table
+    from moosnn.watching import overview_now
 
-    overviews = [_overview(record) for record in _records(_find(options.folders))]
+    overviews = [overview_now(record) for record in _records(_find(options.folders))]
     if options.json:
         _say_json([overview_json(study) for study in overviews])
     elif len(overviews) == 1:
@@ -139,26 +142,17 @@ def _status(options: argparse.Namespace) -> None:
         _say(overview_table(overviews))
 
 
-def _overview(record: Record) -> Overview:
-    import time
+def _watch(options: argparse.Namespace) -> None:
+    from rich.console import Console as Terminal
 
-    from moosnn.runtime.lease import holder
-    from moosnn.tracking.overview import Driver, overview
+    from moosnn.tracking.console import can_be_live
+    from moosnn.tracking.watch import Lines, Screen
+    from moosnn.watching import watch
 
-    process = holder(record.folder)
-    driver = None
-    if process is not None:
-        seen = process.is_alive() is not None
-        driver = Driver(host=process.host, pid=process.pid, seen=seen)
-    return overview(
-        str(record.folder),
-        record.problem,
-        record.history,
-        budget=record.budget,
-        driver=driver,
-        now=time.time(),
-        damaged=record.damage is not None,
-    )
+    terminal = Terminal(highlight=False)
+    live = can_be_live(terminal) and not options.json
+    view = Screen(terminal) if live else Lines(terminal, as_json=options.json)
+    watch(options.folders, view, every_s=options.watch, note=_note)
 
 
 def _front(options: argparse.Namespace) -> None:
@@ -277,6 +271,33 @@ def _show_progress(checked: int, count: int, differing: int) -> None:
         end = "\r" if checked < count else "\r\033[K"
         text = f"replay: {checked} of {count}, {differing} differ"
         print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from moosnn.what_if import WhatIf, simulations, table_of
+
+    asked = WhatIf(
+        workers=options.workers,
+        budget=options.budget,
+        optimizer=options.optimizer,
+        mean_s=options.mean,
+        sigma=options.sigma,
+        out=options.out,
+    )
+    record = _one_record("simulate", options)
+    _say(table_of(record, list(simulations(record, asked))))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from moosnn.runtime.doctor import DEFAULT_FOLDER, examine, verdict
+
+    checks = []
+    for check in examine(options.folder or DEFAULT_FOLDER, slurm=options.slurm):
+        checks.append(check)
+        print(check, flush=True)  # the next one may take its time
+    told, code = verdict(checks)
+    print(told)
+    return code
 
 
 def _data(options: argparse.Namespace) -> None:

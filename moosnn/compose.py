@@ -23,7 +23,9 @@ from moosnn.configs import (
     GROUPS,
     IDENTITY,
     IDENTITY_OF_STUDY,
+    NO_PRUNER,
     PLACE,
+    PRUNER,
     TRAINING,
     choices,
     config_folder,
@@ -32,7 +34,9 @@ from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.mistakes import reworded
 
 # Words such as task.stages=last: a constructor's argument need not stand in the YAML.
-_PART = re.compile(r"(task|space|problem|optimizer|executor|tracker|study)\.[^=]*=")
+_PART = re.compile(
+    r"(task|space|problem|optimizer|pruner|executor|tracker|study)\.[^=]*="
+)
 _SWEEP_DIR = "hydra.sweep.dir"
 _LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 _SWEEP_FILE = "multirun.yaml"  # Hydra's own
@@ -186,7 +190,9 @@ def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig
     experiment = chosen.get("experiment", "study")
     data = "" if chosen["data"] == DATA else f"-{chosen['data']}"
     rule = "" if chosen["training"] == TRAINING else f"-{chosen['training']}"
-    name = f"{experiment}{data}{rule}-{chosen['optimizer']}-s{config.get('seed')}"
+    pruner = "" if chosen[PRUNER] == NO_PRUNER else f"-{chosen[PRUNER]}"
+    name = f"{experiment}{data}{rule}-{chosen['optimizer']}{pruner}"
+    name = f"{name}-s{config.get('seed')}"
     elsewhere = False
     sweep = None
     parent = Path("runs")
@@ -208,8 +214,8 @@ def _distinguishing(words: Iterable[str]) -> list[str]:
     found = []
     for word in (word.lstrip("+~") for word in words):
         key, _, _ = word.partition("=")
-        named = key in ("experiment", "data", "optimizer", "seed", PLACE)
-        own = re.split(r"[./@]", key)[0] in IDENTITY
+        named = key in ("experiment", "data", "optimizer", PRUNER, "seed", PLACE)
+        own = re.split(r"[./@]", key)[0] in (*IDENTITY, PRUNER)
         own = own or key.startswith(IDENTITY_OF_STUDY)
         if own and not named:
             found.append(re.sub(r"[^\w.=,()\[\]{}:+-]", "_", word))

@@ -16,10 +16,12 @@ IDENTITY = ("task", "data", "space", "problem", "optimizer")
 # So do these of `study`, which are not groups.
 IDENTITY_OF_STUDY = ("study.enqueue", "study.replicates", "study.warm_start")
 # Those of which a study has exactly one.
-GROUPS = (*IDENTITY, "training", "executor")
+PRUNER = "pruner"
+GROUPS = (*IDENTITY, "training", PRUNER, "executor")
 # The defaults, which a study's name does not tell.
 DATA = "digits"
 TRAINING = "bptt"
+NO_PRUNER = "none"
 # Where files lie does not: the fingerprint tells the same data at another place.
 PLACE = "data.root"
 

@@ -17,9 +17,11 @@ import yaml
 from rich.console import Console as Terminal
 
 from moosnn.errors import JournalError, StudyFolderError
+from moosnn.forecast import forecaster_for
 from moosnn.history import History, Kind
 from moosnn.interruption import Interruption
 from moosnn.logbook import with_identity
+from moosnn.origins import PRUNER
 from moosnn.parts import Parts, parts_of
 from moosnn.runtime import files
 from moosnn.runtime.header import first_difference, header, require_same
@@ -92,6 +94,8 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
             journal=journal,
             trackers=[*own, *parts.trackers],
             settings=settings,
+            pruner=parts.pruner,
+            forecast=forecaster_for(parts.executor, problem.space),
             interruption=interruption,
         )
         with interruption:
@@ -118,6 +122,7 @@ def _differences(folder: Path, history: History, now: Mapping[str, Any]) -> list
     then = history[0].data
     study = [data.get("config", {}).get("study", {}) for data in (then, now)]
     if (difference := first_difference(study[0], study[1], "study")) is not None:
+        difference = difference.replace(f"study.{PRUNER}", PRUNER, 1)
         raise JournalError(
             f"{folder}: was made by another config ({difference}); give the config it "
             "was made with, or another study_dir=…."

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, overload
 
 from moosnn.errors import DivergedError
+from moosnn.space import Value
 from moosnn.trial import Evaluation, Failure, Proposal, Status, Trial, require_count
 
 # A late valid result may still supersede these: the trial itself did nothing wrong.
@@ -41,6 +42,7 @@ class Kind(StrEnum):
 
 
 _EVENT_KEYS = ("event", "number", "attempt", "time", "epoch")
+_EVENT_FIELDS = frozenset(_EVENT_KEYS)
 _WITHOUT_TRIAL = (Kind.STUDY, Kind.OPENED, Kind.ENDED)
 
 
@@ -73,9 +75,9 @@ class Event:
         for what in ("number", "attempt"):
             if getattr(self, what) is not None:
                 require_count(what, getattr(self, what))
-        for key in _EVENT_KEYS:
-            if key in self.data:
-                raise ValueError(f"data: {key!r} is a field of every event.")
+        if not _EVENT_FIELDS.isdisjoint(self.data):
+            key = next(key for key in _EVENT_KEYS if key in self.data)
+            raise ValueError(f"data: {key!r} is a field of every event.")
 
     def to_json(self) -> dict[str, Any]:
         """One flat JSON object, read back by `from_json`."""
@@ -102,7 +104,7 @@ class Event:
             attempt=raw["attempt"],
             time=float(raw["time"]),
             epoch=int(raw["epoch"]),
-            data={k: v for k, v in raw.items() if k not in _EVENT_KEYS},
+            data={k: v for k, v in raw.items() if k not in _EVENT_FIELDS},
         )
 
 
@@ -148,6 +150,11 @@ def _applied(trial: Trial | None, event: Event) -> Trial:
         ) from error
 
 
+def _spelled(params: Mapping[str, Value]) -> tuple[object, ...]:
+    """The same for equal canonical points, and hashable."""
+    return tuple(params.values())
+
+
 class _Log:
     """The shared, append-only events and the indexes over them.
 
@@ -165,6 +172,12 @@ class _Log:
         }
         self.trials: list[Trial] = []
         self.past: dict[tuple[int, int], Trial] = {}
+        # Nothing that happens later changes an evaluated trial.
+        self.done: list[Trial] = []
+        # The trials that are pending now, and those that once were.
+        self.open: dict[int, None] = {}
+        self.left: tuple[list[int], list[int]] = ([], [])
+        self.first_of: dict[tuple[object, ...], int] = {}  # the first trial of a point
 
     def append(self, event: Event) -> None:
         """Add one event.
@@ -189,6 +202,8 @@ class _Log:
             before, trial = None, _applied(None, event)
             self.of_number.append([position])
             self.trials.append(trial)
+            self.open[number] = None
+            self.first_of.setdefault(_spelled(trial.proposal.params), number)
         else:
             if number >= known:
                 raise ValueError(f"{event.kind} of trial {number}: never proposed.")
@@ -198,6 +213,12 @@ class _Log:
             self.of_number[number].append(position)
             self.trials[number] = trial
         if before is None or before.status is not trial.status:
+            if trial.status is Status.DONE:
+                self.done.append(trial)
+            if before is not None and before.status is Status.PENDING:
+                self.left[1].append(number)
+                self.left[0].append(position)
+                del self.open[number]
             positions, numbers = self.entered[trial.status]
             numbers.append(number)
             positions.append(position)
@@ -237,7 +258,7 @@ class _Log:
 class History(Sequence[Event]):
     """The first events of a journal, and the trials they add up to. Read-only.
 
-    A view of trials costs time in the number of trials, not of events.
+    A view of trials costs time in the number of trials it shows, not of events.
     """
 
     __slots__ = ("_length", "_log")
@@ -318,7 +339,8 @@ class History(Sequence[Event]):
     @property
     def done(self) -> list[Trial]:
         """The evaluated trials, in the order in which they ended."""
-        return self._entered(Status.DONE)
+        positions, _ = self._log.entered[Status.DONE]
+        return self._log.done[: bisect_left(positions, self._length)]
 
     @property
     def failed(self) -> list[Trial]:
@@ -328,7 +350,19 @@ class History(Sequence[Event]):
     @property
     def pending(self) -> list[Trial]:
         """The trials that have not ended, in the order in which they were proposed."""
-        return self._entered(Status.PENDING)
+        log = self._log
+        # In this order: whoever leaves in between is found in one place or in both.
+        now = list(log.open)
+        positions, numbers = log.left
+        later = numbers[bisect_left(positions, self._length) :]
+        proposed = self.proposals
+        found = sorted({n for n in (*now, *later) if n < proposed})
+        return [log.trial_at(number, self._length) for number in found]
+
+    def was_proposed(self, params: Mapping[str, Value]) -> bool:
+        """Whether a trial with these parameters, a canonical point, was proposed."""
+        first = self._log.first_of.get(_spelled(params))
+        return first is not None and first < self.proposals
 
     def of_kind(self, kind: Kind) -> list[Event]:
         """The events of one kind, in order."""

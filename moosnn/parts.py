@@ -16,8 +16,10 @@ from moosnn.configs import choices
 from moosnn.errors import ConfigError, nearest, one_of
 from moosnn.narrowing import Narrowed, narrow, parameters_from_config
 from moosnn.optimizers.base import Optimizer
-from moosnn.origins import OPTIONS, optimizer_of, study_identity
+from moosnn.optimizers.cost import CLOCKS
+from moosnn.origins import OPTIONS, optimizer_of, study_identity, with_pruner
 from moosnn.problem import Problem
+from moosnn.pruners.base import Pruner
 from moosnn.runtime.executors import Executor
 from moosnn.runtime.record import problem_of
 from moosnn.runtime.worker import build
@@ -38,9 +40,11 @@ KEYS = (
     "seed",
     "study_dir",
 )
+OPTIONAL_KEYS = ("pruner",)  # absent = null, as in studies older than it
 STUDY_KEYS = ("budget", "confirm")
 # What a task says that is asked for robustness, by a problem mostly, and has none.
 _NO_ROBUSTNESS = "task: unknown key 'robustness'"
+_NO_RUNGS = "task: unknown key 'rungs'"  # by a pruner
 STUDY_OPTIONS = ("hours", "stagnation", "suggestion_s", *OPTIONS)
 
 
@@ -54,6 +58,7 @@ class Parts:
         optimizer: says what to try next.
         task: what is evaluated.
         executor: runs the trials; nothing is started yet.
+        pruner: says which running trial ends early, if any does.
         trackers: show it; nothing is shown yet.
         identity: what of ``study`` makes it another one, for the header.
         notes: lines for people about what was decided.
@@ -66,6 +71,7 @@ class Parts:
     executor: Executor
     trackers: tuple[Tracker, ...]
     identity: Mapping[str, Any]
+    pruner: Pruner | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -84,13 +90,16 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     problem = problem_of(config)
     task = _task_of(config)
     _check_metrics(problem, task)
+    _check_cost(config["optimizer"], task)
     narrowed = narrow(parameters_from_config(config["space"]))
     check_space(problem, task, _fixed_of(config), narrowed.absent)
     problem = problem.guarded(task.refusal)
     asked, left_out = _without_absent(config["study"], narrowed)
     identity, notes = study_identity(asked, problem, folder)
+    identity = with_pruner(identity, config)
     optimizer = optimizer_of({**config, "study": identity})
     executor = build(config, "executor")(folder=folder, task=task)
+    pruner = _pruner_of(config, problem, task, executor)
     for name, part in config["tracker"].items():
         if not isinstance(part, Mapping) or "_target_" not in part:
             raise ConfigError(
@@ -109,6 +118,7 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
         optimizer=optimizer,
         task=task,
         executor=executor,
+        pruner=pruner,
         trackers=trackers,
         identity=identity,
         notes=(*left_out, *notes),
@@ -121,7 +131,7 @@ def check_keys(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: with the nearest key, or the place of a number that is none.
     """
-    _check_names("", config, KEYS)
+    _check_names("", config, KEYS, OPTIONAL_KEYS)
     for key in ("space", "problem", "study", "tracker"):
         if not isinstance(config[key], Mapping):
             raise ConfigError(f"{key}: expected a mapping, got {config[key]!r}.")
@@ -189,6 +199,11 @@ def _task_of(config: Mapping[str, Any]) -> Task:
     try:
         task: Task = build(config, "task")
     except ConfigError as error:
+        if str(error).startswith(_NO_RUNGS) and config.get("pruner") is not None:
+            raise ConfigError(
+                "pruner: the task tells nothing before its end: use task=snn, or "
+                "pruner=none."
+            ) from error
         if str(error).startswith(_NO_ROBUSTNESS):
             raise ConfigError(
                 f"{error} It is asked by a problem of networks: use task=snn, or "
@@ -196,6 +211,33 @@ def _task_of(config: Mapping[str, Any]) -> Task:
             ) from error
         raise placed(error, _fixed_of(config), "") from error
     return task
+
+
+def _pruner_of(
+    config: Mapping[str, Any], problem: Problem, task: Task, executor: Executor
+) -> Pruner | None:
+    """The pruner, if one is chosen and can be heard.
+
+    Raises:
+        ConfigError: the problem wants what is not known at rungs, or trials run in the
+            driver, which hears nothing until they end.
+    """
+    if config.get("pruner") is None:
+        return None
+    pruner: Pruner = build(config, "pruner")
+    told: tuple[str, ...] = getattr(task, "at_rungs", problem.metrics)
+    unknown = [metric for metric in problem.metrics if metric not in told]
+    if unknown:
+        raise ConfigError(
+            f"pruner: {unknown[0]!r} is known at the end of a training only, so that "
+            "there is nothing to compare before: use another problem, or pruner=none."
+        )
+    if not executor.ahead:
+        raise ConfigError(
+            "pruner: this executor runs trials in the driver, which cannot stop them: "
+            "use executor=local, or pruner=none."
+        )
+    return pruner
 
 
 def _fixed_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -226,6 +268,22 @@ def _check_metrics(problem: Problem, task: Task) -> None:
                 "one that is stopped has no answers, a shallow one lacks layers."
                 f"{nearest(constraint.metric, task.always)}"
             )
+
+
+def _check_cost(optimizer: object, task: Task) -> None:
+    """Refuse a cost that the task does not always tell.
+
+    Raises:
+        ConfigError: with the metric.
+    """
+    if not isinstance(optimizer, Mapping) or not optimizer.get("cost_aware"):
+        return
+    metric, known = optimizer.get("cost_metric"), (*task.always, *CLOCKS)
+    if isinstance(metric, str) and metric not in known:
+        raise ConfigError(
+            f"optimizer.cost_metric: the task does not always tell {metric!r}."
+            f"{nearest(metric, known)}"
+        )
 
 
 def _without_absent(

@@ -113,6 +113,7 @@ class Study:
         # Attempts (number, attempt) that are retrainings; those not yet submitted.
         self._confirming: dict[tuple[int, int], Retraining] = {}
         self._unconfirmed: deque[Retraining] = deque()
+        self._retrainings = most_retrainings(settings.confirm, settings.budget)
         self._rules = StopRules(problem, settings, clock)
         self._exhausted = False
         self._enough: str | None = None  # by which rule
@@ -179,7 +180,7 @@ class Study:
         while self._ended < self._settings.budget:
             self._interruption.check()
             self._enough = self._rules.reason(self.history)
-            self._executor.expect(self._expected())
+            self._executor.expect(self._expected(), later=self._retrainings)
             self._fill()
             if self._is_over():
                 return
@@ -192,12 +193,11 @@ class Study:
         return self._proposer.ready or not self._proposer.asked
 
     def _expected(self) -> int:
-        """How many more attempts will be given out, at most, if none is retried."""
+        """How many more attempts the search gives out, at most, if none is retried."""
         more = 0
         if not (self._exhausted or self._enough):
             more = max(self._settings.budget - self.history.proposals, 0)
-        retrainings = most_retrainings(self._settings.confirm, self._settings.budget)
-        return more + len(self._waiting) + retrainings
+        return more + len(self._waiting)
 
     def _fill(self) -> None:
         """Give every free slot an attempt, and have a proposal made for the next."""

@@ -6,6 +6,7 @@ files, networks, optimizers; numpy and torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -128,6 +129,9 @@ class Proposal:
 def _finite_numbers(what: str, numbers: Mapping[str, Any]) -> Mapping[str, float]:
     finite = {}
     for name, number in numbers.items():
+        if type(number) is float and math.isfinite(number):
+            finite[str(name)] = number
+            continue
         if not isinstance(number, Real) or isinstance(number, bool):
             raise ValueError(f"{what}: expected a number, got {name}={number!r}.")
         if not is_number(number):
@@ -279,3 +283,8 @@ class Trial:
     def number(self) -> int:
         """The proposal's number."""
         return self.proposal.number
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether it was ended early although it might have become something."""
+        return self.evaluation is not None and self.evaluation.stopped == "pruned"

@@ -151,6 +151,7 @@ def test_the_status_of_a_stopped_study(
         "epoch": None,
         "retraining": False,
         "seconds": None,
+        "worker": json.loads(journal[last])["job_id"],
     }
     words = shown(capsys, "status", study)
     assert "stopped; the command that started it continues it" in words

@@ -136,7 +136,7 @@ COMMAND = re.compile(r"^ *(\$ )?python -m moosnn((?: +(?!#)\S+)*)(?: +#.*)?$", r
 SMALL = ["study.budget=2", "study.confirm=0"]
 MOST_AT_ONCE = 4  # commands: each takes some hundred MB
 # What the words of a command lead to, if not a study or a sweep.
-LOOKS = ("status", "front", "edge", "report", "replay")
+LOOKS = ("status", "front", "edge", "report", "replay", "simulate", "doctor")
 
 
 def commands(text):
@@ -227,6 +227,11 @@ def test_a_command_of_a_page_says_what_it_should(name, running):
     if not words:
         assert done.returncode == 0
         assert "Groups, chosen by group=name" in done.stdout
+    elif words[0] == "doctor":
+        *lines, last = done.stdout.splitlines()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {line[:4] for line in lines} <= {"ok  ", "!!  "}
+        assert last.startswith("a study can run")
     elif words[0] in LOOKS:
         if shown.startswith("moosnn: "):
             assert (done.returncode, done.stderr.strip()) == (2, shown)

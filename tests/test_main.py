@@ -386,7 +386,7 @@ def test_without_words_it_says_how_it_is_used(
 ) -> None:
     assert main([]) == 0
     out = capsys.readouterr().out
-    assert out.count("python -m moosnn ") == 9
+    assert out.count("python -m moosnn ") == 11
     for group in ("experiment", "optimizer", "executor", "space"):
         assert f"  {group}" in out
     assert main(["--help"]) == 0

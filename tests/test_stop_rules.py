@@ -249,7 +249,7 @@ class ThreeAtOnce:
     def free(self) -> int:
         return 3 - len(self.running)
 
-    def expect(self, count: int) -> None: ...
+    def expect(self, count: int, later: int = 0) -> None: ...
 
     def reserve(self, expected: object = None) -> str:
         return "job"

@@ -381,7 +381,7 @@ class ScriptedExecutor:
     def free(self) -> int:
         return 1
 
-    def expect(self, count: int) -> None: ...
+    def expect(self, count: int, later: int = 0) -> None: ...
 
     def reserve(self, expected: object = None) -> str:
         return f"job-{len(self.submitted)}"

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import moocore
 import numpy as np
+import numpy.typing as npt
 
 from moosnn.problem import Floats, Mask
+
+Indexes = npt.NDArray[np.intp]
 
 
 def non_dominated(losses: Floats) -> Mask:
@@ -30,6 +33,25 @@ def non_dominated(losses: Floats) -> Mask:
         return np.zeros(0, dtype=bool)
     mask: Mask = moocore.is_nondominated(losses, keep_weakly=True)
     return mask
+
+
+def ranks(losses: Floats) -> Indexes:
+    """The front that each point belongs to, by non-dominated sorting.
+
+    Args:
+        losses: ``n x m``, finite.
+
+    Returns:
+        ``n``: 0 = dominated by no other, 1 = by none but those, and so on.
+
+    Raises:
+        ValueError: a loss is not finite.
+    """
+    _require_finite(losses)
+    if len(losses) == 0:
+        return np.zeros(0, dtype=np.intp)
+    found: Indexes = np.asarray(moocore.pareto_rank(losses), dtype=np.intp)
+    return found
 
 
 def dominates(point: Floats, others: Floats) -> Mask:

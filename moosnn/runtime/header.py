@@ -49,10 +49,17 @@ def header(
         ``threads``, ``kernel``, ``machine``.
     """
     identity = {key: config[key] for key in IDENTITY}
+    optimizer = identity["optimizer"]
+    if optimizer.get("cost_aware") is False:  # as in studies older than it
+        unasked = ("cost_aware", "cost_metric")
+        kept = {key: value for key, value in optimizer.items() if key not in unasked}
+        identity["optimizer"] = kept
     data = identity["task"].get("data")
     if isinstance(data, Mapping):  # wherever they lie: the fingerprint knows them
         moved = {key: value for key, value in data.items() if key != "root"}
         identity["task"] = {**identity["task"], "data": moved}
+    # Rungs change what is told on the way, and nothing that is measured.
+    identity["task"] = {k: v for k, v in identity["task"].items() if k != "rungs"}
     # The order of the parameters is the order of the coordinates: it counts.
     ordered = {**identity, "space": list(identity["space"].items())}
     spelled = json.dumps([ordered, dict(fingerprint)], sort_keys=True)

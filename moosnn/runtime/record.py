@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from moosnn.errors import ConfigError, JournalError, StudyFolderError
-from moosnn.history import History
+from moosnn.history import Event, History
 from moosnn.problem import Problem
 from moosnn.runtime.files import CONFIG_NAME
 from moosnn.runtime.journal import NAME as JOURNAL
@@ -70,22 +70,30 @@ def read_record(folder: Path) -> Record:
             f"{folder}: holds no study (no {JOURNAL} with a first line); name the "
             "folder of one, e.g. runs/nas-ehvi-s0."
         )
-    config = history[0].data.get("config")
+    problem = problem_of_header(folder, history[0])
+    return Record(
+        folder=folder,
+        config=history[0].data["config"],
+        problem=problem,
+        history=history,
+        budget=budget_of(folder),
+        damage=contents.damage,
+    )
+
+
+def problem_of_header(folder: Path, header: Event) -> Problem:
+    """The problem of a journal's first event.
+
+    Raises:
+        JournalError: it is not the header of a study.
+    """
+    config = header.data.get("config")
     try:
-        problem = problem_of(config if isinstance(config, Mapping) else {})
+        return problem_of(config if isinstance(config, Mapping) else {})
     except (ConfigError, KeyError) as error:
         raise JournalError(
             f"{folder / JOURNAL}: line 1 is not the header of a study: {error}."
         ) from error
-    assert isinstance(config, Mapping)
-    return Record(
-        folder=folder,
-        config=config,
-        problem=problem,
-        history=history,
-        budget=_budget(folder),
-        damage=contents.damage,
-    )
 
 
 def find_studies(folder: Path) -> list[Path]:
@@ -110,7 +118,8 @@ def find_studies(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _budget(folder: Path) -> int | None:
+def budget_of(folder: Path) -> int | None:
+    """How many trials of a study are to end; ``None`` if its config does not say."""
     try:
         budget = yaml.safe_load((folder / CONFIG_NAME).read_text())["study"]["budget"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):

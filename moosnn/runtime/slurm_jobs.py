@@ -6,9 +6,10 @@ Knows: sbatch's options, submitit. Must not know: workers' files, trials.
 from __future__ import annotations
 
 import math
+import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def submit(
     executor = submitit.SlurmExecutor(folder=folder)
     executor.update_parameters(**_options(name, count, resources, expected))
     try:
-        with executor.batch():
+        with _outside_of_a_job(), executor.batch():
             jobs = [executor.submit(run_slurm_worker, *arguments) for _ in range(count)]
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         said = " ".join(str(error).split())
@@ -159,6 +160,22 @@ def submit(
             "or sbatch."
         ) from error
     return [str(job.job_id) for job in jobs]
+
+
+@contextmanager
+def _outside_of_a_job() -> Iterator[None]:
+    """Without the variables of the job that this driver may run in.
+
+    Jobs inherit the environment, and srun takes its options from such variables.
+    """
+    own = {k: v for k, v in os.environ.items() if k.startswith("SLURM_")}
+    own.pop("SLURM_CONF", None)
+    for name in own:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(own)
 
 
 def _reason(said: str) -> str:

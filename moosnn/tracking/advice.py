@@ -22,6 +22,7 @@ from moosnn.trial import Trial
 FIRST_LOOK = 20
 TOO_FEW = 10  # to judge, however short the study
 SILENT_FRACTION = "silent_fraction"  # as tasks with spikes call it
+_OFTEN = 100  # looks while the number of trials grows by a factor e
 # A larger share of infeasible trials is suspicious, if it holds the best one.
 MOSTLY = 0.9
 
@@ -171,6 +172,8 @@ class Advice:
         ended = len(history.done) + len(history.failed)
         if ended < self._least:
             return []
+        # Each look is at all trials: of many not after every one of them.
+        self._least = ended + 1 + ended // _OFTEN
         found = {j: j(self._problem, history) for j in self._silent}
         # The reference is judged by the first look alone: the rest is up to the search.
         self._silent = [

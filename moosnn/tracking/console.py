@@ -94,7 +94,8 @@ class Console:
             self._follower = Follower.of(self._problem, history)
         else:
             self._follower.add(event, history)
-        self._moment = moment_of(self._follower, event, self._moment)
+        if self._live:
+            self._moment = moment_of(self._follower, event, self._moment)
         if self._live and self._history is None:
             self._display = Display(self._terminal, self._frame)
             self._display.start()
@@ -184,7 +185,8 @@ class Console:
                 for c in self._problem.constraints
                 if c.violation(metrics[c.metric]) > 0
             ]
-            parts.append("beyond " + ", ".join(broken) if broken else "not observed")
+            other = "unfinished" if trial.is_pruned else "not observed"
+            parts.append("beyond " + ", ".join(broken) if broken else other)
         parts += [
             f"{o.metric} {number_text(metrics[o.metric])}"
             for o in self._problem.objectives

@@ -156,8 +156,11 @@ def _counts(moment: Moment) -> list[Text]:
     if any(c.voids for c in constraints):
         parts.append(_number("silent", str(progress.silent)))
     if any(not c.voids for c in constraints):
-        infeasible = progress.done - progress.feasible - progress.silent
+        judged = progress.done - progress.pruned
+        infeasible = judged - progress.feasible - progress.silent
         parts.append(_number("infeasible", str(infeasible)))
+    if progress.pruned:
+        parts.append(_number("pruned", str(progress.pruned)))
     style = BAD_STYLE if progress.failed else NUMBER_STYLE
     parts.append(_number("failed", str(progress.failed), style))
     return parts

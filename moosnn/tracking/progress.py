@@ -34,6 +34,7 @@ class Progress:
         done: trials that were evaluated.
         feasible: those of them that violate no constraint.
         silent: those of them that violate a constraint that voids: beyond the edge.
+        pruned: those of them that were ended early by comparison with others.
         failed: trials that finally failed.
         pending: trials that were proposed and have not ended.
         retrained: retrainings of front members that have ended.
@@ -48,6 +49,7 @@ class Progress:
     done: int = 0
     feasible: int = 0
     silent: int = 0
+    pruned: int = 0
     failed: int = 0
     pending: int = 0
     retrained: int = 0
@@ -73,6 +75,7 @@ class Running:
         step: whole epochs done, as last reported; ``None`` before the first report.
         since: when it was given out, seconds since 1970 by the driver's clock.
         retraining: whether it is a retraining for the test split.
+        worker: its name, if the journal tells it.
     """
 
     number: int
@@ -80,6 +83,7 @@ class Running:
     step: int | None
     since: float
     retraining: bool = False
+    worker: str | None = None
 
 
 @dataclass(slots=True)
@@ -160,7 +164,7 @@ class Follower:
                 now = replace(now, retrained=now.retrained + 1)
             case _:
                 pass
-        self._follow_running(event)
+        self._follow_running(event, history)
         self.now = now
 
     def _elapsed_s(self, event: Event) -> float:
@@ -186,12 +190,13 @@ class Follower:
             done=now.done + 1,
             feasible=now.feasible + self.problem.is_feasible(trial),
             silent=now.silent + is_silent(self.problem, trial),
+            pruned=now.pruned + trial.is_pruned,
             saved_s=now.saved_s + saved_s(trial.evaluation),
             front=front.numbers,
             hypervolume=front.hypervolume,
         )
 
-    def _follow_running(self, event: Event) -> None:
+    def _follow_running(self, event: Event, history: History) -> None:
         if event.number is None or event.attempt is None:
             return
         key = (event.number, event.attempt)
@@ -203,6 +208,7 @@ class Follower:
                     step=None,
                     since=event.time,
                     retraining=event.kind is Kind.CONFIRMING,
+                    worker=event.data.get("job_id"),
                 )
             case Kind.REPORTED:
                 if key in self._running:
@@ -210,15 +216,16 @@ class Follower:
                     self._running[key] = replace(self._running[key], step=step)
             case Kind.FINISHED | Kind.FAILED:
                 # Also the other attempts: the first result of a number wins.
-                for other in [k for k in self._running if k[0] == event.number]:
-                    del self._running[other]
+                for attempt in range(history.attempts(event.number) + 1):
+                    self._running.pop((event.number, attempt), None)
             case _:
                 self._running.pop(key, None)
 
 
 def is_silent(problem: Problem, trial: Trial) -> bool:
-    """Whether an evaluated trial violates a constraint that voids."""
-    return trial.status is Status.DONE and any(
+    """Whether a trial violates a constraint that voids; what was pruned might not."""
+    whole = trial.status is Status.DONE and not trial.is_pruned
+    return whole and any(
         trial.evaluation is not None
         and c.voids
         and c.violation(trial.evaluation.metrics[c.metric]) > 0

@@ -6,13 +6,15 @@ Must not know: how trials are run.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
 from moosnn.history import Event, History, Kind
-from moosnn.pareto.front import Front, front_of
+from moosnn.pareto.front import Front
+from moosnn.pareto.pooling import Key, key_of
 from moosnn.problem import Problem
-from moosnn.tracking.points import points_of
+from moosnn.tracking.current_front import CurrentFront
 from moosnn.tracking.summary import front_csv
 
 FRONT_CSV = "front.csv"
@@ -23,6 +25,9 @@ WEIGHTS = "weights.safetensors"
 # whoever reads the front while it moves still finds them.
 KEEP_ENDED = 20
 _PICTURES_EVERY_S = 60.0
+# With more trials than that, writing a front costs time that the loop needs.
+_MANY_TRIALS = 1000
+_CSV_EVERY_S = 10.0
 
 
 class Results:
@@ -38,10 +43,14 @@ class Results:
         self._folder = folder
         self._problem = problem
         self._history: History | None = None
+        self._current = CurrentFront(problem)
+        self._read = 0  # how many evaluated trials it has heard of
+        self._numbers: dict[Key, list[int]] = {}  # of the trials of each point
         self._front: Front | None = None
         self._wanted: set[int] = set()  # the numbers of all trials of its points
         self._left: dict[int, int] = {}  # number -> how many had ended when it left
-        self._drawn_s = -_PICTURES_EVERY_S
+        self._behind = False  # whether the front changed since it was written
+        self._written_s = self._drawn_s = -math.inf
 
     def on_event(self, event: Event, history: History) -> None:
         """Bring the files up to date if the front or its tests changed."""
@@ -72,6 +81,8 @@ class Results:
             for number in self._wanted - wanted:
                 self._left[number] = ended
             self._front, self._wanted = front, wanted
+            self._behind = True
+        if self._behind and self._may_write(ended):
             self._write_csv(history)
             if time.monotonic() - self._drawn_s > _PICTURES_EVERY_S:
                 self._draw(history)
@@ -95,9 +106,18 @@ class Results:
 
     def _front_and_trials(self, history: History) -> tuple[Front, set[int]]:
         """The front, and the numbers of all trials of its points."""
-        points = points_of(self._problem, history)
-        front = front_of(self._problem, points.trials)
-        return front, {n for member in front.numbers for n in points.numbers[member]}
+        done = history.done
+        for trial in done[self._read :]:
+            self._current.add(trial)
+            self._numbers.setdefault(key_of(trial), []).append(trial.number)
+        self._read = len(done)
+        members = [key_of(member) for member in self._current.members]
+        return self._current.front, {n for m in members for n in self._numbers[m]}
+
+    def _may_write(self, ended: int) -> bool:
+        """Of a long study, whose front is long too, not at every change."""
+        waited = time.monotonic() - self._written_s
+        return ended <= _MANY_TRIALS or waited > _CSV_EVERY_S
 
     def _delete_weights(self, number: int) -> None:
         for weights in (self._folder / "trials" / f"{number:06d}").glob(f"*/{WEIGHTS}"):
@@ -108,6 +128,7 @@ class Results:
         temporary = path.with_name(f".{path.name}")
         temporary.write_text(front_csv(self._problem, history))
         temporary.replace(path)
+        self._behind, self._written_s = False, time.monotonic()
 
     def _draw(self, history: History) -> None:
         from moosnn.tracking.front_plot import front_figure

@@ -7,7 +7,8 @@ import pytest
 from moosnn.history import Kind
 from moosnn.settings import BUDGET
 from moosnn.stop_rules import HOURS, STAGNATION
-from moosnn.tracking.overview import overview, overview_lines
+from moosnn.tracking.overview import overview
+from moosnn.tracking.overview_text import overview_lines
 from tests.helpers import toy_problem
 from tests.tracking.repeats import lucky
 from tests.tracking.test_summary import story
