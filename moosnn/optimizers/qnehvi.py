@@ -28,6 +28,7 @@ from moosnn.optimizers.base import require_power_of_two, require_share, require_
 from moosnn.optimizers.cost import TRAINING_S, cost_model, per_cost
 from moosnn.optimizers.feasibility import feasibility_score
 from moosnn.optimizers.fit_chain import FitChain
+from moosnn.optimizers.hurry import drawn_answer, is_hurried
 from moosnn.optimizers.models import Answer, Question, proposals_of, surrogates_of
 from moosnn.optimizers.outcomes import features_of
 from moosnn.optimizers.posterior import Surrogates
@@ -107,7 +108,7 @@ class Qnehvi:
     ) -> list[Proposal]:
         """The next points; see `Optimizer.propose`.
 
-        Origins: those of `proposals_of`, ``feasibility`` and ``qnehvi``.
+        Origins: those of `proposals_of`, ``feasibility``, ``qnehvi`` and ``drawn``.
         """
         initial = self.initial or max(_SMALLEST_DESIGN, len(problem.space) // 2)
         set_kernel(self.kernel)
@@ -119,6 +120,8 @@ class Qnehvi:
         surrogates = surrogates_of(question, self._chain)
         if surrogates is None:
             return None, "sobol"
+        if is_hurried(question.history):
+            return drawn_answer(question, surrogates)
         good = _good(question)
         try:
             with quiet():

@@ -134,7 +134,7 @@ def best_point(
     Returns:
         A canonical point, or ``None`` if no candidate was fresh.
     """
-    raw = _raw(cube, bases, rng, effort.raw_candidates)
+    raw = candidates(cube, bases, rng, effort.raw_candidates)
     pool = _Pool.of(score, cube, raw)
     if instead is not None and pool.scores.max() < instead.below:
         score = instead.score
@@ -163,8 +163,20 @@ def _first_fresh(pool: _Pool, cube: Cube, fresh: Fresh) -> int | None:
     return None
 
 
-def _raw(cube: Cube, bases: Floats, rng: np.random.Generator, count: int) -> Floats:
-    """As many Sobol points, and variations of the bases: steps, jumps, mixtures."""
+def candidates(
+    cube: Cube, bases: Floats, rng: np.random.Generator, count: int
+) -> Floats:
+    """Sobol points, and variations of good ones: steps, jumps, mixtures.
+
+    Args:
+        cube: of the space.
+        bases: ``n x d``, the good points; may be empty.
+        rng: of all that is random.
+        count: of the Sobol points, a power of two.
+
+    Returns:
+        Points of the cube, not snapped, ``9/4 count x d``; without bases ``count x d``.
+    """
     engine = qmc.Sobol(cube.dim, scramble=True, rng=rng)
     points = np.asarray(engine.random_base2(count.bit_length() - 1), dtype=float)
     if not len(bases):

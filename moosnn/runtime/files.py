@@ -27,6 +27,10 @@ JOBS = "jobs"
 TRIALS = "trials"
 CACHE_FOLDER = "cache"
 
+# Keys: of a message its own mark, and of a result the mark of what it answers.
+TOKEN = "token"
+ANSWERS = "answers"
+
 # In a worker's inbox: take nothing more, end when idle.
 STOP_WORKER = "stop"
 
@@ -65,6 +69,23 @@ def report_of(name: str) -> tuple[int, int, int] | None:
     key = attempt_of(f"{stem}.json")
     step = ending.removesuffix(".json")
     return (*key, int(step)) if key is not None and step.isdigit() else None
+
+
+def token_of(message: Path) -> str | None:
+    """What tells a message from one of the same name in another study."""
+    try:
+        return str(json.loads(message.read_text())[TOKEN])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_foreign(result: Path, message: Path) -> bool:
+    """Whether a published result answers another message, as one of another study."""
+    try:
+        told = str(json.loads(result.read_text())[ANSWERS])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # whoever reads it says what is wrong with it
+    return token_of(message) not in (None, told)
 
 
 def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> None:

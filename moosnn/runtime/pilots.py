@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -147,7 +148,7 @@ class Pilots:
     def submit(self, proposal: Proposal, attempt: int, job_id: str) -> None:
         """Put an attempt into a reserved worker's inbox."""
         name = files.message_name(proposal.number, attempt)
-        message = {"proposal": proposal.to_json()}
+        message = {"proposal": proposal.to_json(), files.TOKEN: uuid.uuid4().hex}
         inbox = self._folder / files.INBOX / job_id
         files.write_json(inbox / name, message, durable=False)
         worker = self._workers[job_id]
@@ -187,12 +188,15 @@ class Pilots:
         reports = [self._report(n) for n in sorted(names) if files.report_of(n)]
         happened: list[Report | Ended] = [r for r in reports if r is not None]
         name = files.message_name(number, attempt)
-        if name in names or gone is not None:
+        has_ended = name in names and self._is_ours(name, worker.inbox / name)
+        if has_ended or gone is not None:
             worker.holds = None
             result: Result = gone or _LOST
-            if name in names:
+            if has_ended:
                 worker.lived = True
                 result = self._read(name, worker.inbox / name)
+                if isinstance(result, Failure) and result.kind == "preempted":
+                    worker.left = 0  # it makes room
             happened.append(Ended(number=number, attempt=attempt, result=result))
         return happened
 
@@ -237,9 +241,9 @@ class Pilots:
             if (number, attempt) in held:
                 continue
             result: Result = _LOST
-            if name in published:
-                inboxes = (self._folder / files.INBOX).glob(f"*/{name}")
-                result = self._read(name, *inboxes)
+            messages = [*(self._folder / files.INBOX).glob(f"*/{name}")]
+            if name in published and all(self._is_ours(name, m) for m in messages):
+                result = self._read(name, *messages)
             self._adopted.append(Ended(number=number, attempt=attempt, result=result))
 
     def _adopt(self) -> None:
@@ -297,6 +301,14 @@ class Pilots:
             return []
         self._looked = now
         return files.listing(self._folder / files.OUTBOX)
+
+    def _is_ours(self, name: str, message: Path) -> bool:
+        """Whether a result answers our message; one of another study is deleted."""
+        path = self._folder / files.OUTBOX / name
+        foreign = files.is_foreign(path, message)
+        if foreign:
+            path.unlink(missing_ok=True)
+        return not foreign
 
     def _read(self, name: str, *messages: Path) -> Result:
         """A published result; it and its message are deleted once it is journaled."""

@@ -195,7 +195,8 @@ class Supervisor:
             if not self._is_served(message):
                 published = self._folder / files.OUTBOX / message.name
                 # As `attempt.result_to_json`, whose import would cost a megabyte.
-                files.write_json(published, {"failure": failure.to_json()})
+                answer = {files.ANSWERS: files.token_of(message)}
+                files.write_json(published, {"failure": failure.to_json(), **answer})
         if self._go_by is None:
             self._warm()
 

@@ -168,7 +168,8 @@ def run_message(task: Task, study: Path, message: Path) -> Result:
     result = run_attempt(task, proposal, study, attempt, on_report)
     if os.getpid() != pid:
         os._exit(1)  # a fork of the trial that came back here: it has no say
-    files.write_json(study / files.OUTBOX / message.name, result_to_json(result))
+    answer = {**result_to_json(result), files.ANSWERS: files.token_of(message)}
+    files.write_json(study / files.OUTBOX / message.name, answer)
     return result
 
 
