@@ -39,7 +39,8 @@ _DEVIATIONS = 3.0
 _LEAST_ABOVE = math.log(1.25)  # where all trials took the same, another may not
 _NOISE_SHARE = 0.1  # of the variance: clocks and memories are not the same twice
 _SHORTEST_S = 1e-3  # what has a logarithm
-_TOO_LITTLE = ("timeout", "out_of_memory")
+# A job that had to go before its trial's end may have been too short for it.
+_TOO_LITTLE = ("timeout", "out_of_memory", "preempted")
 
 
 class Forecaster:

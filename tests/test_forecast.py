@@ -100,7 +100,13 @@ def test_a_resumed_training_took_the_seconds_of_all_its_attempts() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "known"),
-    [("timeout", False), ("out_of_memory", False), ("lost", True), ("crashed", True)],
+    [
+        ("timeout", False),
+        ("out_of_memory", False),
+        ("preempted", False),
+        ("lost", True),
+        ("crashed", True),
+    ],
 )
 def test_a_trial_that_had_too_little_gets_the_full_limits(
     kind: str, known: bool

@@ -13,6 +13,7 @@ place is needed (`Supervisor.release`) does it ask the trial for a checkpoint, a
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -32,6 +33,7 @@ BEAT_S = 1.0
 _LEAST_POLL_S = 0.005  # of an empty inbox
 _IDLE_SHARE = 0.5  # of the time it was empty may pass until the next look
 _TICK_S = 0.05  # how often a running trial's limits are checked
+_SURE_S = 3 * BEAT_S  # how long a driver has to look dead
 _SAY_S = 5.0  # how long after its result a child may take to say that it is done
 _MB = 1024 * 1024
 
@@ -104,6 +106,7 @@ class Supervisor:
         self._beaten = 0.0
         self._served: set[str] = set()
         self._go_by: float | None = None  # by the monotonic clock
+        self._orphan_since = math.inf  # by the same
 
     def release(self, within_s: float) -> None:
         """Leave as soon as the running trial has written a checkpoint.
@@ -169,7 +172,19 @@ class Supervisor:
         return (self._inbox / files.STOP_WORKER).exists() or self._is_orphan()
 
     def _is_orphan(self) -> bool:
-        """Whether the driver is dead, by two files of one folder's clock."""
+        """Whether the driver is dead: its file stays older than ours.
+
+        For some beats: after a machine has slept, or a file server's clock was set, one
+        of the two is touched first.
+        """
+        if not self._looks_like_an_orphan():
+            self._orphan_since = math.inf
+            return False
+        self._orphan_since = min(self._orphan_since, time.monotonic())
+        return time.monotonic() - self._orphan_since > _SURE_S
+
+    def _looks_like_an_orphan(self) -> bool:
+        """By two files of one folder's clock."""
         try:
             mine = self._file.stat().st_mtime
             beats = [p.stat().st_mtime for p in (self._folder / LEASE).glob("*.json")]
