@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moosnn.errors import ConfigError, MoosnnError, StudyFolderError, nearest
+from moosnn.errors import ConfigError, StudyFolderError, nearest
 from moosnn.options import REPORT, SUBCOMMANDS, parser_of
 
 if TYPE_CHECKING:
@@ -66,52 +66,6 @@ def run(words: Sequence[str]) -> int:
     return code or 0
 
 
-def _find(folders: Sequence[Path]) -> list[Path]:
-    """The study folders at or below some folders, each once.
-
-    Raises:
-        StudyFolderError: there is none, or a folder that cannot be read.
-    """
-    from moosnn.runtime.record import find_studies
-
-    try:
-        found = [study for folder in folders for study in find_studies(folder)]
-    except OSError as error:
-        raise StudyFolderError(
-            f"{error.filename}: cannot be read ({error.strerror})."
-        ) from error
-    return list({study.resolve(): study for study in found}.values())
-
-
-def _records(studies: Sequence[Path]) -> list[Record]:
-    """The studies that can be read; of the others a note, unless there is no other.
-
-    Raises:
-        MoosnnError: none can be read; of the first.
-    """
-    from moosnn.runtime.record import read_record
-
-    records: list[Record] = []
-    errors: list[MoosnnError] = []
-    for study in studies:
-        try:
-            records.append(read_record(study))
-        except MoosnnError as error:
-            errors.append(error)
-    if not records:
-        raise errors[0]
-    for refused in errors:
-        _note(str(refused))
-    for record in records:
-        if record.damage:
-            _note(record.damage)
-    return records
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
-
-
 def _say(*lines: object) -> None:
     """Print to a terminal of any width; tables fit themselves, lines are not broken."""
     from rich.console import Console as Terminal
@@ -129,11 +83,13 @@ def _status(options: argparse.Namespace) -> None:
     if options.watch is not None:
         _watch(options)
         return
+    from moosnn.named_studies import records_of, studies_in
     from moosnn.tracking.overview import overview_json
     from moosnn.tracking.overview_text import overview_lines, overview_table
     from moosnn.watching import overview_now
 
-    overviews = [overview_now(record) for record in _records(_find(options.folders))]
+    records = records_of(studies_in(options.folders))
+    overviews = [overview_now(record) for record in records]
     if options.json:
         _say_json([overview_json(study) for study in overviews])
     elif len(overviews) == 1:
@@ -145,6 +101,7 @@ def _status(options: argparse.Namespace) -> None:
 def _watch(options: argparse.Namespace) -> None:
     from rich.console import Console as Terminal
 
+    from moosnn.named_studies import note
     from moosnn.tracking.console import can_be_live
     from moosnn.tracking.watch import Lines, Screen
     from moosnn.watching import watch
@@ -152,16 +109,17 @@ def _watch(options: argparse.Namespace) -> None:
     terminal = Terminal(highlight=False)
     live = can_be_live(terminal) and not options.json
     view = Screen(terminal) if live else Lines(terminal, as_json=options.json)
-    watch(options.folders, view, every_s=options.watch, note=_note)
+    watch(options.folders, view, every_s=options.watch, note=note)
 
 
 def _front(options: argparse.Namespace) -> None:
     from rich.console import Console as Terminal
 
+    from moosnn.named_studies import one_record
     from moosnn.tracking.front_table import print_front
     from moosnn.tracking.summary import front_json
 
-    record = _one_record("front", options)
+    record = one_record("front", options.folders)
     history = record.history
     if options.at is not None:
         history = history.prefix(_length_at(record, options.at))
@@ -174,9 +132,10 @@ def _front(options: argparse.Namespace) -> None:
 def _edge(options: argparse.Namespace) -> None:
     from rich.console import Console as Terminal
 
+    from moosnn.named_studies import one_record
     from moosnn.tracking.edge_look import look
 
-    record = _one_record("edge", options)
+    record = one_record("edge", options.folders)
     lines = look(
         record.folder,
         record.problem,
@@ -186,21 +145,6 @@ def _edge(options: argparse.Namespace) -> None:
         width=Terminal().width,
     )
     _say(*lines)
-
-
-def _one_record(name: str, options: argparse.Namespace) -> Record:
-    """The one study that a sub-command is about.
-
-    Raises:
-        MoosnnError: there are several, or it cannot be read.
-    """
-    studies = _find(options.folders)
-    if len(studies) > 1:
-        raise ConfigError(
-            f"{name}: {options.folders[0]} holds {len(studies)} studies; name one of "
-            f"them, e.g. {studies[0]}."
-        )
-    return _records(studies)[0]
 
 
 def _length_at(record: Record, count: int) -> int:
@@ -221,13 +165,14 @@ def _length_at(record: Record, count: int) -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
+    from moosnn.named_studies import records_of, studies_in
     from moosnn.tracking.comparison import compared
     from moosnn.tracking.comparison_tables import groups_table
     from moosnn.tracking.grouping import group
     from moosnn.tracking.report import write_comparison, write_study
 
-    studies = _find(options.folders)
-    records = [r for r in _records(studies) if _has_ended(r)]
+    studies = studies_in(options.folders)
+    records = [r for r in records_of(studies) if _has_ended(r)]
     if not records:
         raise StudyFolderError(
             f"{', '.join(map(str, options.folders))}: no trial has ended yet; there is "
@@ -252,15 +197,16 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from moosnn.named_studies import note, one_record
     from moosnn.replay import Sample, replay
 
     given = vars(options)
     named = {"first": given["from"], "last": given["to"], "every": given["every"]}
     sample = Sample(**{key: n for key, n in named.items() if n is not None})
-    record = _one_record("replay", options)
+    record = one_record("replay", options.folders)
     replayed = replay(record, sample, on_checked=_show_progress)
     for difference in replayed.elsewhere:
-        _note(f"this study was made with other {difference}")
+        note(f"this study was made with other {difference}")
     _say(f"{record.folder}: {replayed}")
     return 1 if replayed.differences else 0
 
@@ -274,6 +220,7 @@ def _show_progress(checked: int, count: int, differing: int) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
+    from moosnn.named_studies import one_record
     from moosnn.what_if import WhatIf, simulations, table_of
 
     asked = WhatIf(
@@ -284,7 +231,7 @@ def _simulate(options: argparse.Namespace) -> None:
         sigma=options.sigma,
         out=options.out,
     )
-    record = _one_record("simulate", options)
+    record = one_record("simulate", options.folders)
     _say(table_of(record, list(simulations(record, asked))))
 
 
@@ -307,7 +254,9 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _has_ended(record: Record) -> bool:
+    from moosnn.named_studies import note
+
     ended = bool(record.history.done or record.history.failed)
     if not ended:
-        _note(f"{record.folder}: no trial has ended yet; left out.")
+        note(f"{record.folder}: no trial has ended yet; left out.")
     return ended

@@ -28,8 +28,9 @@ from moosnn.runtime.record import Record, problem_of
 from moosnn.runtime.simulator import Durations, Simulator, VirtualClock
 from moosnn.runtime.worker import build
 from moosnn.settings import Settings
-from moosnn.simulation import NEARLY, Followed, Simulated, simulate
+from moosnn.simulation import NEARLY, Simulated, simulate
 from moosnn.tracking.summary import duration_text
+from moosnn.virtual_trials import Followed
 
 if TYPE_CHECKING:
     from rich.table import Table

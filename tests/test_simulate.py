@@ -13,8 +13,9 @@ from moosnn.runtime.executors import Report
 from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.simulator import Durations, Simulator, VirtualClock
 from moosnn.settings import Settings
-from moosnn.simulation import Evaluated, Followed, Simulated, simulate
+from moosnn.simulation import Simulated, simulate
 from moosnn.tasks.analytic import AnalyticTask
+from moosnn.virtual_trials import Evaluated, Followed
 from tests.helpers import Story, load_problem, toy_problem
 
 PROBLEM = load_problem("branin_currin")

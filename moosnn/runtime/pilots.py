@@ -27,6 +27,10 @@ from moosnn.trial import Failure, Proposal, Trial
 
 _START_S = 600.0  # how long a cluster may refuse an attempt's own job
 _START_POLL_S = 0.25
+# An outbox that stays empty is looked into less and less often: so much of the time it
+# was empty may pass, and so many times the site's shortest pause at most.
+_QUIET_SHARE = 0.02
+_LOOKS = 25
 _STILLBORN = 5  # so many and none that lived: the installation is broken
 _LOST = Failure(kind="lost", message="its worker is gone and left no result")
 
@@ -64,6 +68,7 @@ class Pilots:
         self._adopted: list[Ended] = []  # ends of attempts that no worker holds
         self._soon = self._later = math.inf
         self._looked = -math.inf
+        self._found = time.monotonic()  # something in the outbox
         self._stillborn = 0
         self._any_lived = False  # of the workers that this driver started or adopted
 
@@ -297,10 +302,15 @@ class Pilots:
     def _published(self, *, at_once: bool) -> list[str]:
         """The names in the outbox; none if it is too early to look again."""
         now = time.monotonic()
-        if not at_once and now - self._looked < self._site.look_s:
+        quiet_s = _QUIET_SHARE * (now - self._found)
+        pause_s = min(max(self._site.look_s, quiet_s), _LOOKS * self._site.look_s)
+        if not at_once and now - self._looked < pause_s:
             return []
         self._looked = now
-        return files.listing(self._folder / files.OUTBOX)
+        names = files.listing(self._folder / files.OUTBOX)
+        if names:
+            self._found = now
+        return names
 
     def _is_ours(self, name: str, message: Path) -> bool:
         """Whether a result answers our message; one of another study is deleted."""

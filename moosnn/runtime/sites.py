@@ -18,7 +18,7 @@ class Site(Protocol):
 
     @property
     def look_s(self) -> float:
-        """Seconds between two looks into the outbox, >= 0."""
+        """Seconds between two looks into a busy outbox, >= 0."""
         ...
 
     @property

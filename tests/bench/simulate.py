@@ -33,13 +33,14 @@ from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.simulator import Durations, Simulator, VirtualClock
 from moosnn.runtime.worker import build
 from moosnn.settings import Settings
-from moosnn.simulation import Evaluated, Simulated, simulate
+from moosnn.simulation import Simulated, simulate
 from moosnn.space import Space
 from moosnn.tasks.analytic import AnalyticTask
 from moosnn.tracking.advice import Advice
 from moosnn.tracking.console import Console
 from moosnn.tracking.results import Results
 from moosnn.tracking.tracker import Tracker
+from moosnn.virtual_trials import Evaluated, NoContext
 from tests.helpers import load_yaml
 
 RESULTS = Path(__file__).parent / "results" / "simulate"
@@ -151,7 +152,6 @@ def replay() -> dict[str, Any]:
     problem, lines = problem_of(), []
     task, clock = AnalyticTask("c2dtlz2", dim=DIM), 0.0
     params = problem.space.decode([0.5] * DIM)
-    from moosnn.simulation import _NoContext
     from moosnn.trial import Proposal
 
     lines.append(Event(kind=Kind.STUDY, data={"config": {}}))
@@ -163,7 +163,7 @@ def replay() -> dict[str, Any]:
         )
         data = proposal.to_json()
         del data["number"]
-        measured = {"evaluation": task.evaluate(proposal, _NoContext()).to_json()}
+        measured = {"evaluation": task.evaluate(proposal, NoContext()).to_json()}
         for kind, attempt, what in (
             (Kind.PROPOSED, None, data),
             (Kind.SUBMITTED, 1, {"job_id": "1"}),
