@@ -136,6 +136,7 @@ COMMAND = re.compile(r"^ *(\$ )?python -m moosnn((?: +(?!#)\S+)*)(?: +#.*)?$", r
 SMALL = ["study.budget=2", "study.confirm=0"]
 MOST_AT_ONCE = 4  # commands: each takes some hundred MB
 # What the words of a command lead to, if not a study or a sweep.
+CLUSTER = "executor=slurm"  # what it does on one is shown by tests/slurm
 LOOKS = ("status", "front", "edge", "report", "replay", "simulate", "doctor")
 
 
@@ -168,6 +169,8 @@ ALL_COMMANDS = {
 def run_command(words, folder):
     """The command in a process of its own, with nobody logged in anywhere."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    if CLUSTER in words:  # as on a machine without one
+        kept["PATH"] = str(Path(sys.executable).parent)
     return subprocess.run(
         [sys.executable, "-m", "moosnn", *words],
         cwd=folder,
@@ -232,6 +235,9 @@ def test_a_command_of_a_page_says_what_it_should(name, running):
         assert (done.returncode, done.stderr) == (0, "")
         assert {line[:4] for line in lines} <= {"ok  ", "!!  "}
         assert last.startswith("a study can run")
+    elif CLUSTER in words:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "sbatch, srun, squeue, scancel not found on this machine" in done.stderr
     elif words[0] in LOOKS:
         if shown.startswith("moosnn: "):
             assert (done.returncode, done.stderr.strip()) == (2, shown)

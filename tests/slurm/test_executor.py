@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from moosnn.runtime.executors import Ended, Executor, Expected, Report
 from moosnn.runtime.lease import Lease
 from moosnn.runtime.pilots import Pilots
 from moosnn.runtime.slurm_executor import slurm
+from moosnn.runtime.slurm_jobs import Cluster
 from moosnn.runtime.slurm_queue import ask, command
 from moosnn.trial import Evaluation, Failure, Trial
 from tests.contracts.executors import (
@@ -375,3 +377,14 @@ def test_a_stopped_worker_process_is_not_forgotten(make: Make, folder: Path) -> 
     command(["scancel", "--signal=CONT", job_of(worker)])
     _, (ended,) = until_ended(executor)
     assert isinstance(ended.result, Evaluation)
+
+
+def test_arrays_are_no_longer_than_the_cluster_allows(
+    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Cluster(most_in_array=2)
+    monkeypatch.setattr(Cluster, "asked", classmethod(lambda _: few))
+    executor = ready(make(workers=5), 5)
+    arrays = Counter(job_of(w.name).partition("_")[0] for w in executor.workers)
+    assert sorted(arrays.values()) == [1, 2, 2]
+    assert len(jobs_of(folder)) == 5
