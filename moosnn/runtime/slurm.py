@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from moosnn.errors import StudyFolderError
+from moosnn.errors import ConfigError, StudyFolderError
 from moosnn.runtime import files, slurm_ends
 from moosnn.runtime.executors import Expected
 from moosnn.runtime.slurm_jobs import BusyError, Cluster, Resources, cancel, submit
@@ -203,6 +203,7 @@ class Slurm:
         answer = self._queue.newest
         if answer is not None and answer.asked > self._judged:
             self._judged = answer.asked
+            _require_hope(workers, answer)
             for worker in workers:
                 failure = self._judge(worker, answer)
                 if failure is not None:
@@ -290,6 +291,24 @@ class Slurm:
             if not any(worker.file.name in there for worker in workers):
                 return
             time.sleep(_LOOK_S)
+
+
+def _require_hope(workers: Sequence[Worker], answer: Answer) -> None:
+    """Refuse to wait with workers none of which will ever begin.
+
+    Raises:
+        ConfigError: all wait, and one of them for what will not come.
+    """
+    if any(worker.lived for worker in workers):
+        return
+    for worker in workers:
+        job = answer.jobs.get(job_of(worker.name) or "")
+        if job is not None and job.hopeless:
+            raise ConfigError(
+                f"executor=slurm: job {job.id} can never start ({job.reason}); mend "
+                "executor.partition, account, qos, gpus, cpus, memory_gb, time_min or "
+                "constraint, then give the same command again."
+            )
 
 
 def _digest(text: str) -> str:

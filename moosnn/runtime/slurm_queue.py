@@ -41,6 +41,23 @@ ACTIVE = frozenset(
 )
 
 
+# Why a job waits for ever unless somebody changes it or the cluster (squeue's manual,
+# JOB REASON CODES), beside the limits of single jobs, whose names end alike.
+_NEVER = frozenset(
+    {
+        "AccountNotAllowed",
+        "BadConstraints",
+        "DependencyNeverSatisfied",
+        "InvalidAccount",
+        "InvalidQOS",
+        "PartitionNodeLimit",
+        "PartitionTimeLimit",
+        "QOSNotAllowed",
+    }
+)
+_NEVER_ENDINGS = ("PerJob", "PerJobLimit")
+
+
 class SlurmError(Exception):
     """A command of Slurm failed; its words."""
 
@@ -67,6 +84,12 @@ class Job:
     def active(self) -> bool:
         """Whether it has not ended."""
         return self.state in ACTIVE
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it waits for what will not come."""
+        never = self.reason in _NEVER or self.reason.endswith(_NEVER_ENDINGS)
+        return self.state == PENDING and never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

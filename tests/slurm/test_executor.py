@@ -388,3 +388,18 @@ def test_arrays_are_no_longer_than_the_cluster_allows(
     arrays = Counter(job_of(w.name).partition("_")[0] for w in executor.workers)
     assert sorted(arrays.values()) == [1, 2, 2]
     assert len(jobs_of(folder)) == 5
+
+
+def test_a_job_that_can_never_start_is_told_within_seconds(make: Make) -> None:
+    command(["scontrol", "update", "PartitionName=high", "MaxTime=5"])
+    try:
+        executor = make(partition="high", time_min=10)
+        executor.free()
+        begun = time.monotonic()
+        with pytest.raises(
+            ConfigError, match=r"can never start \(PartitionTimeLimit\)"
+        ):
+            until(executor.poll)
+        assert time.monotonic() - begun < _SEEN_S
+    finally:
+        command(["scontrol", "update", "PartitionName=high", "MaxTime=INFINITE"])
