@@ -65,6 +65,10 @@ class Asked(Protocol):
         """Ask for the proposal after a history."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until an answer is there."""
+        ...
+
     def take(self) -> Answer:
         """The answer, once it is `ready`."""
         ...
@@ -133,6 +137,13 @@ class Proposer:
         if not self._threaded:
             wait([self._computed], self._limit_s)
             self._late = not self._computed.done()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until an answer is there."""
+        if self._computed is None or self._computed.done():
+            time.sleep(seconds)
+        else:
+            wait([self._computed], seconds)
 
     def take(self) -> Answer:
         """The answer, once it is `ready`."""

@@ -79,6 +79,10 @@ class VirtualProposer:
         """Whether there is an answer to wait for or to take."""
         return self._answer is not None
 
+    def pause(self, seconds: float) -> None:
+        """Wait: what passes is real time, none of the study's."""
+        time.sleep(seconds)
+
     @property
     def ready(self) -> bool:
         """Whether `take` has an answer."""

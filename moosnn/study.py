@@ -259,7 +259,7 @@ class Study:
             else:
                 self._on_ended(item.number, item.attempt, self._checked(item.result))
         if not happened and (self._enough or not self._proposer.ready):
-            time.sleep(_POLL_S)
+            self._proposer.pause(_POLL_S)
 
     def _poll(self) -> list[Report | Ended]:
         """An executor that keeps nothing ahead runs its trial here, for as long."""

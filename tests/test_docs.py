@@ -188,7 +188,8 @@ def words_to_run(name):
     if not words or words[0] in LOOKS or shown:
         return list(words)
     small = [*words, *SMALL]
-    if not is_elsewhere(words) and not any(w.startswith("executor.") for w in words):
+    own = ("executor.", "pruner=")  # a pruner needs workers beside the driver
+    if not is_elsewhere(words) and not any(w.startswith(own) for w in words):
         small.append("executor=inline")
     return small
 

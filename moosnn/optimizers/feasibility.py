@@ -115,7 +115,8 @@ def feasibility_score(
     Returns:
         The score, and up to 5 points in the unit cube, ``n x d``.
     """
-    told, awaited = measured(question), question.awaited
+    # Where all were pruned, what they violate is not known; where they lie is.
+    told, awaited = measured(question) or question.history.done, question.awaited
     features = features_of(told, question.cube)
     if len(awaited):
         surrogates = believing(surrogates, awaited)

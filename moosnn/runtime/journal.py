@@ -186,6 +186,9 @@ class Journal:
     ) -> Event:
         """Add an event; it is on disk when this returns.
 
+        A proposal is so with the next event, at the latest that which gives it out:
+        until then nobody has acted on it.
+
         Raises:
             ValueError: the event cannot follow the ones before it; nothing is written.
             StudyBusyError: another driver took the study over; nothing is written.
@@ -204,7 +207,7 @@ class Journal:
         # Validates first. Should the write fail, the driver ends and this history with
         # it: nobody else has seen the event.
         self._builder.append(event)
-        _append_durably(self.path, line)
+        _append(self.path, line, durably=kind is not Kind.PROPOSED)
         return event
 
 
@@ -214,13 +217,18 @@ def _line(event: Event) -> bytes:
 
 
 def _append_durably(path: Path, data: bytes) -> None:
+    _append(path, data, durably=True)
+
+
+def _append(path: Path, data: bytes, *, durably: bool) -> None:
     created = not path.exists()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             while data:
                 data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
+            if durably:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         if created:

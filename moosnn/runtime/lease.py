@@ -81,12 +81,13 @@ class Lease:
             StudyBusyError: another driver has taken the study over.
             StudyFolderError: the folder was moved or deleted.
         """
-        if _newest(self._folder) < self.epoch:
+        newest = _newest(self._folder)
+        if newest < self.epoch:
             raise StudyFolderError(
                 f"{self._folder.parent}: was moved or deleted while it ran; continue "
                 "it where it is now, with study_dir=…."
             )
-        if _newest(self._folder) > self.epoch:
+        if newest > self.epoch:
             raise StudyBusyError(
                 f"{self._folder.parent}: another driver took this study over, since "
                 f"this one gave no sign of life for {STALE_S:.0f} s; this one stops."

@@ -28,6 +28,7 @@ from typing import Any
 from rich.console import Console as Terminal
 
 from moosnn.history import Event, History, Kind
+from moosnn.optimizers.hurry import ORIGIN
 from moosnn.problem import Problem
 from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.simulator import Durations, Simulator, VirtualClock
@@ -53,9 +54,10 @@ SCALE = {
     "scale-nsga2": ("nsga2", 2000, 20_000, 300.0),
 }
 BUSY = {
-    "busy-qnehvi-16": ("qnehvi", 16, 200, 30.0),
-    "busy-qnehvi-64": ("qnehvi", 64, 200, 30.0),
-    "busy-trust_region-256": ("trust_region", 256, 800, 300.0),
+    "busy-qnehvi-16": ("qnehvi", 16, 300, 30.0),
+    "busy-qnehvi-64": ("qnehvi", 64, 500, 30.0),
+    "busy-ehvi-64": ("ehvi", 64, 500, 30.0),
+    "busy-trust_region-256": ("trust_region", 256, 1000, 300.0),
 }
 
 
@@ -64,12 +66,10 @@ class Stopwatch:
     """A tracker that notes how much time the process had used at each trial's end."""
 
     process_s: list[float] = field(default_factory=list)
-    wall_s: list[float] = field(default_factory=list)
 
     def on_event(self, event: Event, history: History) -> None:
         if event.kind is Kind.FINISHED:
             self.process_s.append(time.process_time())
-            self.wall_s.append(time.monotonic())
 
     def close(self) -> None:
         pass
@@ -93,6 +93,7 @@ def run(name: str, row: tuple[str, int, int, float], *, whole: bool) -> dict[str
     asked = build({"optimizer": load_yaml(f"optimizer/{optimizer}")}, "optimizer")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "study"
+        watch = Stopwatch()
         trackers = _trackers(folder, problem, trials) if whole else []
         before, wall = time.process_time(), time.monotonic()
         found = simulate(
@@ -103,7 +104,7 @@ def run(name: str, row: tuple[str, int, int, float], *, whole: bool) -> dict[str
             folder=folder,
             header={},
             settings=Settings(budget=trials, seed=SEED, confirm=0),
-            trackers=trackers,
+            trackers=[*trackers, watch],
         )
         process_s = time.process_time() - before - clock.apart_s
         told = read(folder / NAME).history
@@ -118,7 +119,8 @@ def run(name: str, row: tuple[str, int, int, float], *, whole: bool) -> dict[str
         "process_ms_per_event": 1000 * process_s / len(told),
         "wall_s": time.monotonic() - wall,
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "tenths": _tenths(told),
+        "tenths": _tenths(told, watch),
+        "drawn": sum(e.data["origin"] == ORIGIN for e in told.of_kind(Kind.PROPOSED)),
         "machine": machine(),
     }
 
@@ -139,12 +141,20 @@ def _trackers(folder: Path, problem: Problem, trials: int) -> list[Tracker]:
     ]
 
 
-def _tenths(told: History) -> dict[str, list[float]]:
-    """What the suggestions of each tenth of the trials took, in milliseconds."""
-    seconds = [float(e.data["seconds"]) for e in told.of_kind(Kind.PROPOSED)]
-    size = len(seconds) // 10
-    parts = [seconds[i * size : (i + 1) * size] for i in range(10)]
-    return {"suggestion_ms": [1000 * sum(part) / len(part) for part in parts]}
+def _tenths(told: History, watch: Stopwatch) -> dict[str, list[float]]:
+    """Milliseconds in each tenth of the trials: of a suggestion, and of an event apart
+    from suggestions, all threads together.
+    """
+    proposed = told.of_kind(Kind.PROPOSED)
+    size, events = len(proposed) // 10, len(told) / len(proposed)
+    suggestions, driver = [], []
+    for first in range(0, 10 * size, size):
+        part = [float(e.data["seconds"]) for e in proposed[first : first + size]]
+        times = watch.process_s[first : first + size]
+        suggestions.append(1000 * sum(part) / size)
+        own_s = (times[-1] - times[0]) * size / (size - 1) - sum(part)
+        driver.append(1000 * own_s / (size * events))
+    return {"suggestion_ms": suggestions, "driver_ms_per_event": driver}
 
 
 def replay() -> dict[str, Any]:

@@ -3,7 +3,8 @@
     eval "$(launchers/slurm_box.sh env)"
     python -m tests.bench.slurm_overhead FOLDER [TRIALS [WORKERS]]
 
-Runs a study of instant trials (`task.seconds` = 0) twice, with Sobol so that the
+Runs a study of instant trials (`task.seconds` = 0) with pilots, three times, and once
+with a job a trial; with Sobol so that the
 optimizer keeps up. FOLDER must not hold results of an earlier run. Writes
 ``results/slurm_overhead.json`` beside this file and prints Markdown for
 docs/reliability.md.
@@ -34,6 +35,8 @@ STUDY = (
 )
 WAYS: Mapping[str, tuple[str, ...]] = {
     "pilots": (),
+    "pilots, again": (),
+    "pilots, once more": (),
     "a job a trial": ("executor.trials_per_job=1",),
 }
 _ENDS = (Kind.FINISHED, Kind.FAILED)
@@ -113,7 +116,9 @@ def run(folder: Path, words: tuple[str, ...], trials: int, workers: int) -> Any:
 def main(target: Path, trials: int = TRIALS, workers: int = WORKERS) -> None:
     target.mkdir(parents=True)
     found = {
-        way: run(target / way.replace(" ", "-"), words, trials, workers)
+        way: run(
+            target / way.replace(" ", "-").replace(",", ""), words, trials, workers
+        )
         for way, words in WAYS.items()
     }
     load = os.getloadavg()[2]

@@ -13,7 +13,7 @@ from tests.helpers import timeless
 from tests.tasks.test_snn import QUICK, SILENT, Context, proposal
 
 RUNGS = {"first": 1, "eta": 2}
-OWN = {"stdp": {"architecture": "diehl_cook"}}
+OWN = {"stdp": {"architecture": "diehl_cook"}, "supernet": {"epochs": 6}}
 
 
 def told(tmp_path, params, rungs=RUNGS, prune_at=None):
