@@ -8,7 +8,9 @@ suggestion`` workers at work. Where that is too few, the best point of one joint
 from the models, found among candidates without any climbing, takes the place of a
 suggestion that is searched for: many workers are then given different draws of what is
 known, each as likely the best as the models say (Thompson sampling). As soon as the
-suggestions are fast enough for all workers again, the next one is a careful one.
+suggestions are fast enough for all workers again, the next one is a careful one. A few
+workers rather wait: a trial of a careful search is worth more than one of a hurried
+one, and it is only with dozens that whole GPUs stand still.
 
 Both times are recorded in the journal, so a replay comes to the same answer.
 """
@@ -24,6 +26,7 @@ from moosnn.optimizers.thompson import drawn_order
 
 ORIGIN = "drawn"
 
+_CROWD = 32  # pending trials; fewer are waited for
 _LARGEST_LOAD = 0.7  # of the time between two trials' ends; the rest is for chance
 _SUGGESTIONS = 8  # the last ones: their mean tells how long one takes
 _TRIALS = 32  # the last ones: their mean tells how long one takes
@@ -31,14 +34,16 @@ _CANDIDATES = 512  # a power of two; as many and a quarter again vary good point
 
 
 def is_hurried(history: History) -> bool:
-    """Whether careful suggestions would keep workers waiting.
+    """Whether careful suggestions would keep many workers waiting.
 
     Without times in the history, as in an ask-and-tell loop, nobody is.
     """
     ended = [t.evaluation.seconds for t in history.done[-_TRIALS:] if t.evaluation]
-    took = _last_suggestions(history)
     waiting = len(history.pending)
-    if len(took) < _SUGGESTIONS or not ended or not waiting:
+    if waiting < _CROWD or not ended:
+        return False
+    took = _last_suggestions(history)
+    if len(took) < _SUGGESTIONS:
         return False
     between_s = sum(ended) / len(ended) / waiting
     return sum(took) / len(took) > _LARGEST_LOAD * between_s > 0
