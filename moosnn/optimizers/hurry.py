@@ -10,7 +10,7 @@ suggestion that is searched for: many workers are then given different draws of 
 known, each as likely the best as the models say (Thompson sampling). As soon as the
 suggestions are fast enough for all workers again, the next one is a careful one. A few
 workers rather wait: a trial of a careful search is worth more than one of a hurried
-one, and it is only with dozens that whole GPUs stand still.
+one, and it is only with many that whole GPUs stand still.
 
 Both times are recorded in the journal, so a replay comes to the same answer.
 """
@@ -26,7 +26,7 @@ from moosnn.optimizers.thompson import drawn_order
 
 ORIGIN = "drawn"
 
-_CROWD = 32  # pending trials; fewer are waited for
+_CROWD = 16  # pending trials; fewer are waited for
 _LARGEST_LOAD = 0.7  # of the time between two trials' ends; the rest is for chance
 _SUGGESTIONS = 8  # the last ones: their mean tells how long one takes
 _TRIALS = 32  # the last ones: their mean tells how long one takes

@@ -26,7 +26,7 @@ MAKERS: list[Callable[[], Optimizer]] = [
 
 
 def told(
-    problem: Problem, *, trial_s: float, suggestion_s: float | None, pending: int = 32
+    problem: Problem, *, trial_s: float, suggestion_s: float | None, pending: int = 16
 ) -> History:
     """Twelve trials that ended and some that did not, with what they took."""
     builder, task = HistoryBuilder(), AnalyticTask("branin_currin")
@@ -49,9 +49,9 @@ def told(
 @pytest.mark.parametrize(
     ("trial_s", "suggestion_s", "hurried"),
     [
-        (320.0, 6.9, False),  # 32 pending: an end every ten seconds
-        (320.0, 7.1, True),
-        (320.0, 0.0, False),
+        (160.0, 6.9, False),  # 16 pending: an end every ten seconds
+        (160.0, 7.1, True),
+        (160.0, 0.0, False),
         (0.0, 7.1, False),  # trials without a duration say nothing
         (1e-3, 1e-3, True),
     ],
@@ -65,7 +65,7 @@ def test_hurried_is_who_suggests_slower_than_trials_end(
     assert is_hurried(history) == hurried
 
 
-@pytest.mark.parametrize("pending", [0, 1, 31])
+@pytest.mark.parametrize("pending", [0, 1, 15])
 def test_few_workers_rather_wait(pending: int) -> None:
     problem = load_problem("branin_currin")
     history = told(problem, trial_s=1.0, suggestion_s=60.0, pending=pending)
@@ -80,7 +80,7 @@ def test_without_times_nobody_hurries() -> None:
 def test_only_the_last_suggestions_count() -> None:
     """A slow beginning is forgotten after eight fast ones."""
     problem = load_problem("branin_currin")
-    events = list(told(problem, trial_s=320.0, suggestion_s=60.0))
+    events = list(told(problem, trial_s=160.0, suggestion_s=60.0))
     assert is_hurried(History.of(events))
     positions = [i for i, e in enumerate(events) if e.kind is Kind.PROPOSED][-8:]
     for position in positions:
