@@ -28,6 +28,7 @@ from moosnn.runtime.header import first_difference, header, require_same
 from moosnn.runtime.journal import NAME as JOURNAL
 from moosnn.runtime.journal import Journal, read
 from moosnn.runtime.lease import Lease
+from moosnn.runtime.record import SIMULATED
 from moosnn.settings import EXHAUSTED
 from moosnn.stop_rules import HOURS, LEAST_GROWTH, STAGNATION, StopRules, is_finished
 from moosnn.study import Study
@@ -120,6 +121,11 @@ def _differences(folder: Path, history: History, now: Mapping[str, Any]) -> list
     if not len(history):
         return []
     then = history[0].data
+    if SIMULATED in then:
+        raise JournalError(
+            f"{folder}: is a simulation, whose trials never ran; it cannot be "
+            "continued: choose another study_dir=…."
+        )
     study = [data.get("config", {}).get("study", {}) for data in (then, now)]
     if (difference := first_difference(study[0], study[1], "study")) is not None:
         difference = difference.replace(f"study.{PRUNER}", PRUNER, 1)

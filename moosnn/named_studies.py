@@ -49,6 +49,8 @@ def records_of(studies: Sequence[Path]) -> list[Record]:
     for record in records:
         if record.damage:
             note(record.damage)
+        if record.simulated:
+            note(f"{record.folder}: is a simulation; its trials never ran.")
     return records
 
 

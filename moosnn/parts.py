@@ -18,6 +18,7 @@ from moosnn.narrowing import Narrowed, narrow, parameters_from_config
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.cost import CLOCKS
 from moosnn.origins import OPTIONS, optimizer_of, study_identity, with_pruner
+from moosnn.parameters import Choice
 from moosnn.problem import Problem
 from moosnn.pruners.base import Pruner
 from moosnn.runtime.executors import Executor
@@ -90,7 +91,7 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     problem = problem_of(config)
     task = _task_of(config)
     _check_metrics(problem, task)
-    _check_cost(config["optimizer"], task)
+    _check_cost(config["optimizer"], problem, task)
     narrowed = narrow(parameters_from_config(config["space"]))
     check_space(problem, task, _fixed_of(config), narrowed.absent)
     problem = problem.guarded(task.refusal)
@@ -99,6 +100,7 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     identity = with_pruner(identity, config)
     optimizer = optimizer_of({**config, "study": identity})
     executor = build(config, "executor")(folder=folder, task=task)
+    _check_fidelity(problem, task, config)
     pruner = _pruner_of(config, problem, task, executor)
     for name, part in config["tracker"].items():
         if not isinstance(part, Mapping) or "_target_" not in part:
@@ -240,6 +242,32 @@ def _pruner_of(
     return pruner
 
 
+def _check_fidelity(problem: Problem, task: Task, config: Mapping[str, Any]) -> None:
+    """Refuse a fidelity that is not what reports count.
+
+    A trial that was pruned at a report is taken for the same point with so much of it.
+
+    Raises:
+        ConfigError: with what they count; or a rule that trains otherwise if more
+            epochs are to come.
+    """
+    counted = getattr(task, "reports_count", problem.fidelity)
+    if problem.fidelity is None:
+        return
+    if problem.fidelity != counted:
+        raise ConfigError(
+            f"problem.fidelity: expected {counted}, which this task's reports count, "
+            f"got {problem.fidelity!r}."
+        )
+    rule = problem.space.parameters.get("training")
+    rules = rule.options if isinstance(rule, Choice) else ()
+    if "hybrid" in (*rules, _fixed_of(config).get("training")):
+        raise ConfigError(
+            "problem.fidelity: training=hybrid plans its learning rate for all epochs, "
+            "so that a training of fewer is another one: use problem.fidelity=null."
+        )
+
+
 def _fixed_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The values in ``task.fixed``, if that is what a task takes."""
     task = config["task"]
@@ -270,8 +298,8 @@ def _check_metrics(problem: Problem, task: Task) -> None:
             )
 
 
-def _check_cost(optimizer: object, task: Task) -> None:
-    """Refuse a cost that the task does not always tell.
+def _check_cost(optimizer: object, problem: Problem, task: Task) -> None:
+    """Refuse a cost that the task does not always tell, or that is no cost.
 
     Raises:
         ConfigError: with the metric.
@@ -279,6 +307,11 @@ def _check_cost(optimizer: object, task: Task) -> None:
     if not isinstance(optimizer, Mapping) or not optimizer.get("cost_aware"):
         return
     metric, known = optimizer.get("cost_metric"), (*task.always, *CLOCKS)
+    if metric in [constraint.metric for constraint in problem.constraints]:
+        raise ConfigError(
+            f"optimizer.cost_metric: {metric!r} is a constraint's: a search that "
+            f"divides by it would reward what lies beyond its bound; use {CLOCKS[0]}."
+        )
     if isinstance(metric, str) and metric not in known:
         raise ConfigError(
             f"optimizer.cost_metric: the task does not always tell {metric!r}."

@@ -46,8 +46,8 @@ class Followed:
             StudyFolderError: no trial has ended.
         """
         self._trials = [t for t in history.trials if _is_told(t)]
-        if not self._trials:
-            raise StudyFolderError("no trial has ended yet; nothing to follow.")
+        if not any(trial.evaluation for trial in self._trials):
+            raise StudyFolderError("no trial was evaluated yet; nothing to follow.")
         self._cube = Cube(problem.space)
         points = [t.proposal.params for t in self._trials]
         self._features = self._cube.features_of(points)

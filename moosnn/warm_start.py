@@ -141,9 +141,15 @@ def _record(folder: str) -> Record:
             f"folder, e.g. {path.parent}."
         )
     try:
-        return read_record(path)
+        record = read_record(path)
     except MoosnnError as error:
         raise ConfigError(f"{KEY}: {error}") from None
+    if record.simulated:
+        raise ConfigError(
+            f"{KEY}: {folder} is a simulation, whose trials never ran; name the study "
+            "that it follows."
+        )
+    return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

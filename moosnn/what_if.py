@@ -24,10 +24,11 @@ from moosnn.problem import Problem
 from moosnn.proposer import THREADS
 from moosnn.runtime.files import CONFIG_NAME
 from moosnn.runtime.header import header
-from moosnn.runtime.record import Record, problem_of
+from moosnn.runtime.journal import NAME as JOURNAL
+from moosnn.runtime.record import SIMULATED, Record, problem_of
 from moosnn.runtime.simulator import Durations, Simulator, VirtualClock
 from moosnn.runtime.worker import build
-from moosnn.settings import Settings
+from moosnn.settings import MOST_TRIALS, Settings
 from moosnn.simulation import NEARLY, Simulated, simulate
 from moosnn.tracking.summary import duration_text
 from moosnn.virtual_trials import Followed
@@ -35,9 +36,8 @@ from moosnn.virtual_trials import Followed
 if TYPE_CHECKING:
     from rich.table import Table
 
-# In the header of a journal that was not lived through.
-SIMULATED = "simulated"
 _HOUR_S = 3600.0
+_MOST_WORKERS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +65,15 @@ class WhatIf:
     out: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, numbers in (
-            ("workers", self.workers),
-            ("budget", () if self.budget is None else (self.budget,)),
+        for name, numbers, most in (
+            ("workers", self.workers, _MOST_WORKERS),
+            ("budget", () if self.budget is None else (self.budget,), MOST_TRIALS),
         ):
             for number in numbers:
-                if number < 1:
+                if not 1 <= number <= most:
                     raise ConfigError(
-                        f"simulate: --{name}: expected a whole number >= 1, got "
-                        f"{number}."
+                        f"simulate: --{name}: expected a whole number from 1 to "
+                        f"{most}, got {number}."
                     )
         if self.sigma is not None and self.mean_s is None:
             raise ConfigError("simulate: --sigma: expected --mean S as well.")
@@ -154,6 +154,8 @@ def _folder(out: Path | None, workers: int) -> Iterator[Path]:
     """
     if out is not None:
         folder = out / f"workers-{workers}"
+        if (out / JOURNAL).exists():
+            raise StudyFolderError(f"{out}: is a study; choose another --out.")
         if folder.exists():
             raise StudyFolderError(f"{folder}: is there already; choose another --out.")
         yield folder
@@ -186,7 +188,7 @@ def table_of(record: Record, found: Sequence[Simulated]) -> Table:
     ):
         table.add_column(title, justify="right", no_wrap=True)
     for one in found:
-        hours = one.hours_to(NEARLY * own)
+        hours = one.hours_to(NEARLY * own) if own > 0 else None
         table.add_row(
             str(one.workers),
             str(one.trials),

@@ -176,3 +176,26 @@ def test_a_pruned_trial_is_no_centre_of_a_trust_region() -> None:
     ranks = _ranks(toy_problem(), story().history.done)
     assert ranks.tolist()[0] == 0
     assert ranks.tolist()[3] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["problem.fidelity=time_steps"], "problem.fidelity: expected epochs, which"),
+        (
+            ["problem.fidelity=epochs", "training=hybrid", "space=hybrid"],
+            "training=hybrid plans",
+        ),
+        (
+            ["optimizer.cost_aware=true", "optimizer.cost_metric=silence_margin"],
+            "is a constraint's",
+        ),
+    ],
+)
+def test_what_would_teach_nonsense_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    folder = tmp_path / "study"
+    assert main(["+experiment=nas", *words, f"study_dir={folder}"]) == 2
+    assert told in capsys.readouterr().err
+    assert not folder.exists()

@@ -150,7 +150,7 @@ def test_a_table_has_a_row_a_number_of_workers(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--workers", "0"], "simulate: --workers: expected a whole number >= 1"),
+        (["--workers", "0"], "simulate: --workers: expected a whole number from 1 to"),
         (["--workers", "x"], "simulate: --workers: expected a whole number, got 'x'."),
         ([], "simulate: expected --workers"),
         (["--workers", "2", "--budget", "0"], "simulate: --budget: expected a whole"),

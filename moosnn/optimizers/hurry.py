@@ -36,10 +36,11 @@ _CANDIDATES = 512  # a power of two; as many and a quarter again vary good point
 def is_hurried(history: History) -> bool:
     """Whether careful suggestions would keep many workers waiting.
 
-    Without times in the history, as in an ask-and-tell loop, nobody is.
+    Only workers that were given a trial can wait: nobody does in an ask-and-tell loop,
+    nor without times in the history.
     """
     ended = [t.evaluation.seconds for t in history.done[-_TRIALS:] if t.evaluation]
-    waiting = len(history.pending)
+    waiting = sum(trial.job_id is not None for trial in history.pending)
     if waiting < _CROWD or not ended:
         return False
     took = _last_suggestions(history)

@@ -145,7 +145,7 @@ def best_of(standings: Sequence[Standing], count: int) -> list[int]:
         count: how many, >= 1.
 
     Returns:
-        Rows: ``count`` of them, and those that equal the last one.
+        Rows: ``count`` of them, and those that equal the last one if it has losses.
     """
     found: list[int] = []
     for equals in _in_order(standings):
@@ -169,9 +169,12 @@ def _in_order(standings: Sequence[Standing]) -> Iterator[list[int]]:
 
 
 def _some_of(standings: Sequence[Standing], rows: list[int], count: int) -> list[int]:
-    """Rows spread along their front, with those that equal one of them."""
+    """Rows spread along their front, with those that equal one of them.
+
+    Of silent ones that are equally far gone, the first: they are often all the same.
+    """
     if standings[rows[0]].group == _VOID:
-        return rows
+        return rows[:count]
     losses = np.array([standings[row].losses for row in rows])
     chosen = {standings[rows[i]].losses for i in spread(losses, count)}
     return [row for row in rows if standings[row].losses in chosen]

@@ -21,6 +21,9 @@ from moosnn.runtime.journal import NAME as JOURNAL
 from moosnn.runtime.journal import read
 from moosnn.space import Space
 
+# In the header of a journal that was not lived through.
+SIMULATED = "simulated"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -42,6 +45,11 @@ class Record:
     history: History
     budget: int | None
     damage: str | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its trials are copies of another study's."""
+        return SIMULATED in self.history[0].data
 
 
 def problem_of(config: Mapping[str, Any]) -> Problem:

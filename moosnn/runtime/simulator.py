@@ -28,6 +28,8 @@ from moosnn.trial import Failure, Proposal, Trial
 LOG_NORMAL, CONSTANT, EXPONENTIAL = "log-normal", "constant", "exponential"
 DISTRIBUTIONS = (LOG_NORMAL, CONSTANT, EXPONENTIAL)
 
+_LONGEST_S = 1e9  # thirty years
+_LARGEST_SIGMA = 10.0  # half of all then take less than 1e-21 of the mean
 _STREAM = 3  # keeps these draws apart from those of trials and optimizers
 
 
@@ -74,10 +76,15 @@ class Durations:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (is_number(self.mean_s) and self.mean_s > 0):
-            raise ConfigError(f"expected mean seconds > 0, got {self.mean_s!r}.")
-        if not (is_number(self.sigma) and self.sigma >= 0):
-            raise ConfigError(f"expected sigma >= 0, got {self.sigma!r}.")
+        if not (is_number(self.mean_s) and 0 < self.mean_s <= _LONGEST_S):
+            raise ConfigError(
+                f"expected mean seconds > 0, at most {_LONGEST_S:g}, got "
+                f"{self.mean_s!r}."
+            )
+        if not (is_number(self.sigma) and 0 <= self.sigma <= _LARGEST_SIGMA):
+            raise ConfigError(
+                f"expected sigma from 0 to {_LARGEST_SIGMA:g}, got {self.sigma!r}."
+            )
         if self.distribution not in DISTRIBUTIONS:
             raise ConfigError(
                 f"expected one of {', '.join(DISTRIBUTIONS)}, "

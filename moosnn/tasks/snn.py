@@ -75,6 +75,7 @@ class SnnTask:
     Attributes:
         unasked: of metrics that it could measure, what to set for them.
         at_rungs: the metrics that are told at rungs.
+        reports_count: the parameter that says after how many reports a training ends.
 
     Raises:
         ConfigError: an unknown name or a value outside of its range.
@@ -84,6 +85,7 @@ class SnnTask:
     always: tuple[str, ...] = ALWAYS
     parameters: frozenset[str] | None = NAMES
     at_rungs: tuple[str, ...] = AT_RUNGS
+    reports_count = "epochs"
 
     def __init__(
         self,

@@ -26,7 +26,12 @@ MAKERS: list[Callable[[], Optimizer]] = [
 
 
 def told(
-    problem: Problem, *, trial_s: float, suggestion_s: float | None, pending: int = 16
+    problem: Problem,
+    *,
+    trial_s: float,
+    suggestion_s: float | None,
+    pending: int = 16,
+    submitted: bool = True,
 ) -> History:
     """Twelve trials that ended and some that did not, with what they took."""
     builder, task = HistoryBuilder(), AnalyticTask("branin_currin")
@@ -37,6 +42,11 @@ def told(
         if suggestion_s is not None:
             data["seconds"] = suggestion_s
         builder.append(Event(kind=Kind.PROPOSED, number=number, data=data))
+        if submitted:
+            job = {"job_id": f"w{number}"}
+            builder.append(
+                Event(kind=Kind.SUBMITTED, number=number, attempt=1, data=job)
+            )
         if number < 12:
             evaluation = replace(task.evaluate(proposal, None), seconds=trial_s)  # type: ignore[arg-type] # a formula needs no context
             ended = {"evaluation": evaluation.to_json()}
@@ -70,6 +80,14 @@ def test_few_workers_rather_wait(pending: int) -> None:
     problem = load_problem("branin_currin")
     history = told(problem, trial_s=1.0, suggestion_s=60.0, pending=pending)
     assert not is_hurried(history)
+
+
+def test_points_that_were_only_asked_for_keep_nobody_waiting() -> None:
+    """An ask-and-tell loop tells its times as well."""
+    problem = load_problem("branin_currin")
+    asked = {"trial_s": 1.0, "suggestion_s": 60.0}
+    assert is_hurried(told(problem, **asked))
+    assert not is_hurried(told(problem, **asked, submitted=False))
 
 
 def test_without_times_nobody_hurries() -> None:

@@ -261,3 +261,10 @@ def test_a_pruner_of_no_sense_is_refused():
         Halving(first=0)
     with pytest.raises(ConfigError, match=r"min_updates: .* >= 0, got 1\.5"):
         Halving(min_updates=1.5)
+
+
+def test_of_silent_ones_that_are_all_the_same_only_the_first_go_on():
+    """Dead networks often share one margin; they are not let through together."""
+    good = [Standing(group=0, losses=(0.1, 0.2), excess=0.0)] * 2
+    dead = [Standing(group=3, losses=(), excess=0.95)] * 28
+    assert best_of([*good, *dead], 10) == list(range(10))
