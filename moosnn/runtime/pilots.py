@@ -212,8 +212,9 @@ class Pilots:
             StudyFolderError: worker after worker dies, none ever gave a sign of life.
         """
         self._any_lived = self._any_lived or any(w.lived for w in self.workers)
-        self._stillborn += sum(not self._workers[name].lived for name in gone)
-        if self._stillborn >= _STILLBORN and not self._any_lived:
+        ended = [self._workers[name] for name in gone]
+        self._stillborn += sum(w.begun and not w.lived for w in ended)
+        if gone and self._stillborn >= _STILLBORN and not self._any_lived:
             told = next(iter(gone.values())).message
             raise StudyFolderError(
                 f"{self._stillborn} workers ended before they began ({told}); their "

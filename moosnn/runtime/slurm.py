@@ -16,17 +16,18 @@ import math
 import os
 import time
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from moosnn.errors import ConfigError, StudyFolderError
+from moosnn.errors import StudyFolderError
 from moosnn.runtime import files, slurm_ends
 from moosnn.runtime.executors import Expected
 from moosnn.runtime.slurm_jobs import BusyError, Cluster, Resources, cancel, submit
-from moosnn.runtime.slurm_queue import PENDING, Answer, Job, Queue, SlurmError, ask
+from moosnn.runtime.slurm_queue import Answer, Job, Queue, SlurmError, ask
+from moosnn.runtime.slurm_verdicts import Verdicts, require_hope
 from moosnn.runtime.slurm_worker import job_of, worker_name
 from moosnn.runtime.supervisor import Limits
 from moosnn.runtime.workers import Worker, left_behind
@@ -34,17 +35,12 @@ from moosnn.trial import Failure
 
 _LOOK_S = 0.25  # between two looks at the workers' files
 _BEATS_S = 5.0  # between two looks at their signs of life
-_FORGOTTEN_S = 15.0  # a new job may be so long unknown to sacct
 _CLOSE_S = 10.0
 # A file server may show a file as it was a minute ago.
 HUNG_S = 300.0
 _PAUSES_S = (1.0, 60.0)  # between two tries to submit: the first, and the longest
-_LOG_BYTES = 20_000  # of a job's log that are read for its last words
 _ID = "id"
 _DIGEST = 8  # characters
-# Give nothing more to a worker whose job ends too soon for it: so much of a job's time
-# at most may be lost that way.
-_RETIRED_SHARE = 0.5
 
 
 class Slurm:
@@ -71,11 +67,15 @@ class Slurm:
         self._folder = folder
         self._limits = limits
         self._resources = resources
-        self._queue_s = math.inf if queue_min is None else queue_min * 60
+        self._verdicts = Verdicts(folder, limits, resources, queue_min)
         self._queue = Queue()
         self._cluster: Cluster | None = None
         self._judged = self._looked = self._beats = -math.inf
+        # By job: its workers, and those that nobody wants any more.
+        self._members: dict[str, set[str]] = {}
+        self._unwanted: dict[str, set[str]] = {}
         self._pause_s, self._not_before = _PAUSES_S[0], -math.inf
+        self._refused: float | None = None  # when Slurm took no job
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -90,11 +90,12 @@ class Slurm:
 
         While Slurm takes none it is asked again after longer and longer pauses.
         """
-        if time.monotonic() < self._not_before:
+        if time.monotonic() < self._not_before or not self._has_recovered():
             return []
         try:
             return self._submit(count, expected)
         except (BusyError, SlurmError):
+            self._refused = time.monotonic()
             self._not_before = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, _PAUSES_S[1])
             return []
@@ -122,11 +123,27 @@ class Slurm:
         (self._folder / files.INBOX).mkdir(exist_ok=True)
         return [worker for job in ids for worker in self._workers_of(job)]
 
+    def _has_recovered(self) -> bool:
+        """Whether Slurm answers again after it took no job.
+
+        It may have taken one all the same, and only its answer was lost. Such a job
+        lacks submitit's files and can do nothing: it is cancelled.
+        """
+        if self._refused is None:
+            return True
+        answer = self._queue.newest
+        if answer is None or answer.asked < self._refused:
+            return False
+        ours = [j for j in answer.jobs.values() if j.active and j.name == self._name]
+        cancel([job.id for job in ours if job.id not in self._members])
+        self._refused = None
+        return True
+
     def _workers_of(self, job: str) -> list[Worker]:
         tasks = self._resources.tasks
-        return [
-            Worker(self._folder, worker_name(job, task, tasks)) for task in range(tasks)
-        ]
+        names = [worker_name(job, task, tasks) for task in range(tasks)]
+        self._members[job] = set(names)
+        return [Worker(self._folder, name) for name in names]
 
     @property
     def _name(self) -> str:
@@ -180,8 +197,10 @@ class Slurm:
         """The workers of a job of an earlier driver."""
         ours = job.name == self._name
         workers = []
-        for planned in self._workers_of(job.id):
-            worker = filed.get(planned.name, planned)
+        there = [worker for worker in filed.values() if job_of(worker.name) == job.id]
+        if there:  # with other settings a job had another number of workers
+            self._members[job.id] = {worker.name for worker in there}
+        for worker in there or self._workers_of(job.id):
             worker.lived = worker.name in filed
             worker.since = time.monotonic()
             if not ours:
@@ -203,9 +222,9 @@ class Slurm:
         answer = self._queue.newest
         if answer is not None and answer.asked > self._judged:
             self._judged = answer.asked
-            _require_hope(workers, answer)
+            require_hope(workers, answer)
             for worker in workers:
-                failure = self._judge(worker, answer)
+                failure = self._verdicts.of(worker, answer)
                 if failure is not None:
                     gone[worker.name] = failure
         for worker in workers:
@@ -230,85 +249,46 @@ class Slurm:
         self._beats = now
         gone = {}
         for worker in workers:
-            if worker.lived and worker.left and not _beats(worker, now):
+            if (
+                worker.lived
+                and (worker.left or worker.holds)
+                and not _beats(worker, now)
+            ):
                 job = job_of(worker.name) or worker.name
                 cancel([job])
                 gone[worker.name] = slurm_ends.hung(job, HUNG_S)
         return gone
 
-    def _judge(self, worker: Worker, answer: Answer) -> Failure | None:
-        """Why a worker is gone, if Slurm says that it is."""
-        job_id = job_of(worker.name)
-        if job_id is None:  # another executor's
-            return None if worker.is_alive() else slurm_ends.vanished(worker.name)
-        job = answer.jobs.get(job_id)
-        if job is None:
-            known_s = answer.asked - worker.since
-            return slurm_ends.vanished(job_id) if known_s > _FORGOTTEN_S else None
-        if not job.active:
-            return slurm_ends.failure_of(job, *self._log(job_id))
-        if job.state == PENDING:
-            if answer.asked - worker.since > self._queue_s:
-                cancel([job_id])
-                return slurm_ends.never_began(job_id, self._queue_s / 60)
-        elif job.left_s is not None and job.left_s < self._retire_s:
-            worker.left = 0
-        return None
-
-    def _log(self, job_id: str) -> tuple[str, str | None]:
-        """The end of what a job printed, and where it is."""
-        path = self._folder / files.JOBS / f"{job_id}_0_log.out"
-        try:
-            with path.open("rb") as file:
-                file.seek(max(path.stat().st_size - _LOG_BYTES, 0))
-                printed = file.read().decode(errors="replace")
-        except OSError:
-            return "", None
-        return printed, str(path.relative_to(self._folder))
-
-    @property
-    def _retire_s(self) -> float:
-        """A job with less time left is given nothing more."""
-        if self._limits.trials == 1:
-            return 0.0
-        whole_s = 60.0 * self._resources.time_min
-        needed_s = self._limits.timeout_s + self._resources.signal_s
-        return min(needed_s, _RETIRED_SHARE * whole_s)
-
     # ------------------------------------------------------------ end
 
     def end(self, workers: Sequence[Worker]) -> None:
         """Cancel jobs; one with several workers only if all of them are to end."""
-        jobs = Counter(job for w in workers if (job := job_of(w.name)) is not None)
-        cancel([job for job, count in jobs.items() if count == self._resources.tasks])
+        ending = set()
+        for worker in workers:
+            job = job_of(worker.name)
+            if job is not None:
+                self._unwanted.setdefault(job, set()).add(worker.name)
+                if self._unwanted[job] >= self._members.get(job, set()):
+                    ending.add(job)
+        cancel(sorted(ending))
 
     def close(self, workers: Sequence[Worker], staying: Sequence[Worker]) -> None:
-        """Wait a little until workers have taken down their files."""
+        """Wait a little until workers have taken down their files.
+
+        Whatever else runs or waits under this study's name is cancelled.
+        """
         self._queue.close()
         deadline = time.monotonic() + _CLOSE_S
         while time.monotonic() < deadline:
             there = set(files.listing(self._folder / files.WORKERS))
             if not any(worker.file.name in there for worker in workers):
-                return
+                break
             time.sleep(_LOOK_S)
-
-
-def _require_hope(workers: Sequence[Worker], answer: Answer) -> None:
-    """Refuse to wait with workers none of which will ever begin.
-
-    Raises:
-        ConfigError: all wait, and one of them for what will not come.
-    """
-    if any(worker.lived for worker in workers):
-        return
-    for worker in workers:
-        job = answer.jobs.get(job_of(worker.name) or "")
-        if job is not None and job.hopeless:
-            raise ConfigError(
-                f"executor=slurm: job {job.id} can never start ({job.reason}); mend "
-                "executor.partition, account, qos, gpus, cpus, memory_gb, time_min or "
-                "constraint, then give the same command again."
-            )
+        kept = {job_of(worker.name) for worker in staying}
+        with suppress(SlurmError):  # then they end by themselves, once they begin
+            jobs = ask().jobs.values() if self._members else ()
+            ours = [j for j in jobs if j.active and j.name.startswith(self._prefix)]
+            cancel([job.id for job in ours if job.id not in kept])
 
 
 def _digest(text: str) -> str:

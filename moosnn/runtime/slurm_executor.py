@@ -20,6 +20,7 @@ from moosnn.tasks.base import Task
 
 _POLL_S = 0.5  # of an inbox that stays empty
 _LEAST_SIGNAL_S = 10
+_MOST_WORKERS = 100_000
 
 
 def slurm(
@@ -96,6 +97,16 @@ def slurm(
     require_positive("log_mb", log_mb)
     require_at_least("orphan_s", orphan_s, LEAST_ORPHAN_S)
     _require_gpus(gpus, trials_per_gpu)
+    _require_words(partition=partition, account=account, qos=qos, constraint=constraint)
+    _require_lines(setup)
+    if not isinstance(size_jobs, bool):
+        raise ConfigError(
+            f"executor.size_jobs: expected true or false, got {size_jobs!r}."
+        )
+    if workers > _MOST_WORKERS:
+        raise ConfigError(
+            f"executor.workers: expected at most {_MOST_WORKERS}, got {workers}."
+        )
     _require_times(time_min, signal_s)
     if size_jobs and (trials_per_job not in (None, 1) or trials_per_gpu != 1):
         raise ConfigError(
@@ -134,7 +145,8 @@ def slurm(
 
 def _require_gpus(gpus: object, trials_per_gpu: int) -> None:
     whole = isinstance(gpus, int) and not isinstance(gpus, bool) and gpus >= 0
-    named = isinstance(gpus, str) and gpus.rpartition(":")[2].isdigit()
+    number = gpus.rpartition(":")[2] if isinstance(gpus, str) else ""
+    named = number.isdigit() and int(number) > 0
     if not (gpus is None or whole or named):
         raise ConfigError(
             f"executor.gpus: expected a whole number, or a kind and a number as "
@@ -144,6 +156,23 @@ def _require_gpus(gpus: object, trials_per_gpu: int) -> None:
         raise ConfigError(
             f"executor.trials_per_gpu={trials_per_gpu}: expected executor.gpus=1: "
             "without a GPU, ask for more workers."
+        )
+
+
+def _require_words(**given: object) -> None:
+    """Refuse what sbatch could not take as one word."""
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            raise ConfigError(f"executor.{name}: expected a name, got {value!r}.")
+
+
+def _require_lines(setup: object) -> None:
+    """Refuse what is no list of lines; one line would be taken letter by letter."""
+    lines = list(setup) if isinstance(setup, list | tuple) else [None]
+    if not all(isinstance(line, str) for line in lines):
+        raise ConfigError(
+            "executor.setup: expected a list of lines of shell, e.g. "
+            f"'executor.setup=[module load cuda]', got {setup!r}."
         )
 
 

@@ -28,7 +28,34 @@ _START_S = 120.0  # from a job's start to its trial's
 _MARGIN = 1.25  # of a forecast
 _MB = 1024
 # Lines of sbatch that a user cannot set: the workers' life depends on them.
-_OURS = ("array", "job-name", "requeue", "no-requeue", "signal", "output", "error")
+_OURS = (
+    "array",
+    "job-name",
+    "requeue",
+    "no-requeue",
+    "signal",
+    "output",
+    "error",
+    "nodes",
+    "ntasks",
+    "ntasks-per-node",
+    "time",
+    "wait",
+    "wrap",
+)
+# What sbatch takes from the environment goes before the batch file's lines.
+_ENVIRONMENT = (
+    "SBATCH_JOB_NAME",
+    "SBATCH_SIGNAL",
+    "SBATCH_REQUEUE",
+    "SBATCH_NO_REQUEUE",
+    "SBATCH_ARRAY_INX",
+    "SBATCH_OUTPUT",
+    "SBATCH_ERROR",
+    "SBATCH_TIMELIMIT",
+    "SBATCH_WAIT",
+)
+_CHOSEN = ("partition", "account", "qos", "constraint")
 # What sbatch says when it may be glad to take the job a little later.
 _BUSY = (
     "unable to contact slurm controller",
@@ -148,7 +175,7 @@ def submit(
     executor = submitit.SlurmExecutor(folder=folder)
     executor.update_parameters(**_options(name, count, resources, expected))
     try:
-        with _outside_of_a_job(), executor.batch():
+        with _plain_environment(resources), executor.batch():
             jobs = [executor.submit(run_slurm_worker, *arguments) for _ in range(count)]
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         said = " ".join(str(error).split())
@@ -163,13 +190,18 @@ def submit(
 
 
 @contextmanager
-def _outside_of_a_job() -> Iterator[None]:
-    """Without the variables of the job that this driver may run in.
+def _plain_environment(resources: Resources) -> Iterator[None]:
+    """Without variables that would change a job behind the config's back.
 
-    Jobs inherit the environment, and srun takes its options from such variables.
+    Those of the job that this driver may run in (jobs inherit the environment, and srun
+    takes its options from it), and a user's own for what the config says.
     """
     own = {k: v for k, v in os.environ.items() if k.startswith("SLURM_")}
     own.pop("SLURM_CONF", None)
+    said = [name for name in _CHOSEN if getattr(resources, name) is not None]
+    for name in (*_ENVIRONMENT, *(f"SBATCH_{name.upper()}" for name in said)):
+        if name in os.environ:
+            own[name] = os.environ[name]
     for name in own:
         del os.environ[name]
     try:

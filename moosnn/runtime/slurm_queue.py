@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 ASK_S = 2.0
 _PATIENCE_S = 60.0  # for one question
+_DEFAULTS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SLURM_TIME_FORMAT")
 _FIELDS = "%i|%j|%T|%r|%L"  # id, name, state, reason, time left
 PENDING = "PENDING"
 # Slurm's job states that are not yet an end (squeue's manual, JOB STATE CODES).
@@ -50,6 +51,7 @@ _NEVER = frozenset(
         "DependencyNeverSatisfied",
         "InvalidAccount",
         "InvalidQOS",
+        "PartitionConfig",
         "PartitionNodeLimit",
         "PartitionTimeLimit",
         "QOSNotAllowed",
@@ -126,7 +128,9 @@ def command(words: Sequence[str], patience_s: float = _PATIENCE_S) -> str:
     Raises:
         SlurmError: it is not there, fails, or takes too long.
     """
-    environment = {**os.environ, "LC_ALL": "C"}
+    # A user's own defaults for these commands would filter what they answer.
+    own = {k: v for k, v in os.environ.items() if not k.startswith(_DEFAULTS)}
+    environment = {**own, "LC_ALL": "C"}
     try:
         done = subprocess.run(
             words,

@@ -40,6 +40,8 @@ class Worker:
         since: of its start or last sign of life, by the monotonic clock.
         holds: the attempt (number, attempt) it was given, or ``None``.
         lived: whether it ever gave a sign of life.
+        begun: whether it was ever started, as far as is known; a job that is cancelled
+            in its queue was not.
         beat: its file's time when ``since`` was set.
     """
 
@@ -51,6 +53,7 @@ class Worker:
     since: float = field(default_factory=time.monotonic)
     holds: tuple[int, int] | None = None
     lived: bool = False
+    begun: bool = True
     beat: float = 0.0
 
     @property
@@ -121,6 +124,7 @@ class Worker:
     def dismiss(self) -> None:
         """Let it end once it has served what lies in its inbox."""
         with suppress(OSError):
+            self.inbox.mkdir(parents=True, exist_ok=True)  # it may not have begun yet
             (self.inbox / files.STOP_WORKER).touch()
 
     def signal(self, number: signal.Signals) -> None:
