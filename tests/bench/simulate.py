@@ -142,18 +142,18 @@ def _trackers(folder: Path, problem: Problem, trials: int) -> list[Tracker]:
 
 
 def _tenths(told: History, watch: Stopwatch) -> dict[str, list[float]]:
-    """Milliseconds in each tenth of the trials: of a suggestion, and of an event apart
-    from suggestions, all threads together.
+    """Milliseconds in each tenth of the trials' ends: of a suggestion, and of an event
+    apart from the suggestions between its ends, all threads together.
     """
-    proposed = told.of_kind(Kind.PROPOSED)
-    size, events = len(proposed) // 10, len(told) / len(proposed)
+    ends = [i for i, event in enumerate(told) if event.kind is Kind.FINISHED]
+    size = len(ends) // 10
     suggestions, driver = [], []
     for first in range(0, 10 * size, size):
-        part = [float(e.data["seconds"]) for e in proposed[first : first + size]]
+        part = told[ends[first] : ends[first + size - 1]]
+        took = [float(e.data["seconds"]) for e in part if e.kind is Kind.PROPOSED]
         times = watch.process_s[first : first + size]
-        suggestions.append(1000 * sum(part) / size)
-        own_s = (times[-1] - times[0]) * size / (size - 1) - sum(part)
-        driver.append(1000 * own_s / (size * events))
+        suggestions.append(1000 * sum(took) / max(len(took), 1))
+        driver.append(1000 * (times[-1] - times[0] - sum(took)) / len(part))
     return {"suggestion_ms": suggestions, "driver_ms_per_event": driver}
 
 
