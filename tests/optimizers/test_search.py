@@ -11,7 +11,13 @@ import pytest
 
 from moosnn.optimizers.base import Fresh
 from moosnn.optimizers.cube import Cube
-from moosnn.optimizers.search import Effort, Instead, _neighbours, _raw, best_point
+from moosnn.optimizers.search import (
+    Effort,
+    Instead,
+    _neighbours,
+    best_point,
+    candidates,
+)
 from moosnn.problem import Floats, Objective, Problem
 from moosnn.space import Choice, Float, Int, Params, Space, Value
 from tests.helpers import Story, load_space
@@ -239,7 +245,7 @@ def test_good_points_are_varied() -> None:
 def test_candidates_lie_in_the_cube_and_vary_what_sleeps() -> None:
     cube = Cube(load_space("toy_snn"))
     bases, active = cube.snapped(np.random.default_rng(0).random((3, cube.dim)))
-    points = _raw(cube, bases, np.random.default_rng(1), 64)
+    points = candidates(cube, bases, np.random.default_rng(1), 64)
     assert len(points) == 64 + 32 + 32 + 16
     assert (points >= 0).all()
     assert (points <= 1).all()
@@ -248,7 +254,10 @@ def test_candidates_lie_in_the_cube_and_vary_what_sleeps() -> None:
     shared = (varied[:, None] == bases).any(1).mean(0)
     awake = active.all(0)
     assert (shared[awake] > 0.3).all()  # most coordinates are those of a base
-    assert _raw(cube, bases[:0], np.random.default_rng(1), 64).shape == (64, cube.dim)
+    assert candidates(cube, bases[:0], np.random.default_rng(1), 64).shape == (
+        64,
+        cube.dim,
+    )
 
 
 def test_neighbours_are_one_step_away() -> None:
