@@ -256,7 +256,8 @@ def test_what_lies_in_the_outbox_and_should_not(folder: Path) -> None:
     foreign = {"evaluation": good["evaluation"], "answers": "0" * 32}
     (outbox / f"{torn:06d}-{attempt}.json").write_text('{"evaluation": {"metr')
     (outbox / f"{other:06d}-{of}.json").write_text(json.dumps(foreign))
-    for name in (f"{torn:06d}-{attempt + 7}", "000000-1", "999999-1"):
+    ended = f"{good['number']:06d}-{good['attempt']}"
+    for name in (f"{torn:06d}-{attempt + 7}", ended, "999999-1"):
         (outbox / f"{name}.json").write_text(json.dumps(alien))
     (outbox / "notes.txt").write_text("mine")
     (outbox / ".000001-1.json.0123").write_text("{")

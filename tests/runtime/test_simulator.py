@@ -143,7 +143,7 @@ def test_durations_have_the_mean_and_deviation_of_their_distribution(
     ("wrong", "told"),
     [
         ({"mean_s": 0.0}, "mean seconds > 0"),
-        ({"mean_s": 1.0, "sigma": -1.0}, "sigma >= 0"),
+        ({"mean_s": 1.0, "sigma": -1.0}, "sigma from 0"),
         ({"mean_s": 1.0, "distribution": "normal"}, "log-normal"),
     ],
 )
