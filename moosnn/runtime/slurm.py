@@ -131,6 +131,7 @@ class Slurm:
         """
         if self._refused is None:
             return True
+        self._queue.watch(self._members)  # nobody may have looked yet
         answer = self._queue.newest
         if answer is None or answer.asked < self._refused:
             return False

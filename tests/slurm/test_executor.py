@@ -295,10 +295,8 @@ def test_nothing_is_left_of_jobs_with_several_workers(make: Make, folder: Path) 
     until(lambda: not jobs_of(folder), seconds=20)
 
 
-def test_a_job_whose_answer_was_lost_is_cancelled(
-    make: Make, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Slurm took it, and sbatch said that it could not reach Slurm."""
+def lose_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Slurm takes the first job, and sbatch says that it could not reach Slurm."""
     real, once = shutil.which("sbatch"), tmp_path / "once"
     fake = tmp_path / "bin" / "sbatch"
     fake.parent.mkdir()
@@ -308,11 +306,32 @@ def test_a_job_whose_answer_was_lost_is_cancelled(
     )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    return once
+
+
+def test_a_job_whose_answer_was_lost_is_cancelled(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = lose_one_answer(tmp_path, monkeypatch)
     executor = ready(make(workers=2), 2)
     assert once.exists()
     named = [job for job in ask().jobs.values() if job.active]
     ours = [job.id for job in named if job.name == executor._site._name]  # type: ignore[attr-defined] # of a Slurm site
     assert sorted(ours) == sorted(job_of(w.name) for w in executor.workers)
+
+
+def test_an_attempts_own_job_is_asked_for_again(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was polled before: the first of all jobs is refused."""
+    once = lose_one_answer(tmp_path, monkeypatch)
+    executor = make(size_jobs=True)
+    begun = time.monotonic()
+    give(executor, proposal_of("succeed"))
+    assert once.exists()
+    assert time.monotonic() - begun < _PATIENCE_S
+    _, (ended,) = until_ended(executor)
+    assert isinstance(ended.result, Evaluation)
 
 
 def test_a_users_own_defaults_do_not_hide_the_jobs(
