@@ -90,6 +90,11 @@ def test_seeds_run_side_by_side(slurm_box: Slurm, tmp_path: Path) -> None:
     sweep = tmp_path / "runs/sweep-smoke"
     for seed in (3, 4):
         assert ended(sweep / f"smoke-sobol-s{seed}") == {0: 1, 1: 1, 2: 1}
-    nodes = slurm_box.ask("sacct", "-nPX", "--name=moosnn", "-o", "JobID,State")
-    assert sum("_" in line for line in nodes.splitlines()) >= 2
+
+    def tasks() -> int:
+        accounted = slurm_box.ask("sacct", "-nPX", "--name=moosnn", "-o", "JobID")
+        return sum("_" in line for line in accounted.splitlines())
+
+    # The accounting hears of a task some seconds after it ended.
+    until(lambda: tasks() >= 2, 30, "both tasks of the array are accounted for")
     assert os.listdir(sweep / ".submitit")
