@@ -28,6 +28,7 @@ from moosnn.runtime.executors import Expected
 from moosnn.runtime.slurm_jobs import BusyError, Cluster, Resources, cancel, submit
 from moosnn.runtime.slurm_queue import Answer, Job, Queue, SlurmError, ask
 from moosnn.runtime.slurm_verdicts import Verdicts, require_hope
+from moosnn.runtime.slurm_waits import Waits
 from moosnn.runtime.slurm_worker import job_of, worker_name
 from moosnn.runtime.supervisor import Limits
 from moosnn.runtime.workers import Worker, left_behind
@@ -69,6 +70,7 @@ class Slurm:
         self._resources = resources
         self._verdicts = Verdicts(folder, limits, resources, queue_min)
         self._queue = Queue()
+        self._waits = Waits()
         self._cluster: Cluster | None = None
         self._judged = self._looked = self._beats = -math.inf
         # By job: its workers, and those that nobody wants any more.
@@ -94,7 +96,8 @@ class Slurm:
             return []
         try:
             return self._submit(count, expected)
-        except (BusyError, SlurmError):
+        except (BusyError, SlurmError) as error:
+            self._waits.refused(str(error))
             self._refused = time.monotonic()
             self._not_before = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, _PAUSES_S[1])
@@ -120,6 +123,7 @@ class Slurm:
             expected=expected,
         )
         self._pause_s = _PAUSES_S[0]
+        self._waits.taken()
         (self._folder / files.INBOX).mkdir(exist_ok=True)
         return [worker for job in ids for worker in self._workers_of(job)]
 
@@ -224,6 +228,7 @@ class Slurm:
         if answer is not None and answer.asked > self._judged:
             self._judged = answer.asked
             require_hope(workers, answer)
+            self._waits.look(workers, answer)
             for worker in workers:
                 failure = self._verdicts.of(worker, answer)
                 if failure is not None:

@@ -180,7 +180,7 @@ def submit(
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         said = " ".join(str(error).split())
         if any(word in said.lower() for word in _BUSY):
-            raise BusyError(said) from error
+            raise BusyError(_reason(said)) from error
         raise ConfigError(
             f"executor=slurm: sbatch refused the job: {_reason(said)}; mend "
             "executor.partition, account, qos, gpus, memory_gb, time_min, constraint "

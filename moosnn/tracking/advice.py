@@ -87,6 +87,9 @@ def suspicious_constraint(problem: Problem, history: History) -> str | None:
 
 def rewarded_silence(problem: Problem, history: History) -> str | None:
     """Says so if a silent network is on the front, for want of a constraint."""
+    # The mean of a point's trials is no larger than the largest of them.
+    if not any((_value(t, SILENT_FRACTION) or 0.0) > MOSTLY for t in history.done):
+        return None
     for number, trial in _front(problem, history).items():
         silent = _value(trial, SILENT_FRACTION)
         if silent is not None and silent > MOSTLY:

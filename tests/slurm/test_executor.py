@@ -472,6 +472,21 @@ def test_arrays_are_no_longer_than_the_cluster_allows(
     assert len(jobs_of(folder)) == 5
 
 
+def test_who_holds_a_job_is_told_how_to_release_it(
+    make: Make, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = ready(make(workers=4, gpus=1), 4)  # so that the next job has to wait
+    executor = make(workers=5, gpus=1)
+    executor.free()
+    waiting = next(j.id for j in ask().jobs.values() if j.state == "PENDING")
+    command(["scontrol", "hold", waiting])
+    until(lambda: executor.poll() or caplog.messages, 2 * _SEEN_S)
+    assert caplog.messages == [
+        f"note: job {waiting} is held: scontrol release {waiting}"
+    ]
+    assert len(full.workers) == 4
+
+
 def test_a_job_that_can_never_start_is_told_within_seconds(make: Make) -> None:
     command(["scontrol", "update", "PartitionName=high", "MaxTime=5"])
     try:
