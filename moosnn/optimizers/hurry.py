@@ -26,10 +26,12 @@ from moosnn.optimizers.thompson import drawn_order
 
 ORIGIN = "drawn"
 
-_CROWD = 16  # pending trials; fewer are waited for
+_CROWD = 16  # trials that ran at once; fewer workers are waited for
+_LATELY = 128  # events in which so many did
 _LARGEST_LOAD = 0.7  # of the time between two trials' ends; the rest is for chance
 _SUGGESTIONS = 8  # the last ones: their mean tells how long one takes
 _TRIALS = 32  # the last ones: their mean tells how long one takes
+_ENDS = (Kind.FINISHED, Kind.FAILED, Kind.RETRIED)
 _CANDIDATES = 512  # a power of two; as many and a quarter again vary good points
 
 
@@ -40,14 +42,32 @@ def is_hurried(history: History) -> bool:
     nor without times in the history.
     """
     ended = [t.evaluation.seconds for t in history.done[-_TRIALS:] if t.evaluation]
-    waiting = sum(trial.job_id is not None for trial in history.pending)
-    if waiting < _CROWD or not ended:
+    workers = _most_at_once(history)
+    if workers < _CROWD or not ended:
         return False
     took = _last_suggestions(history)
     if len(took) < _SUGGESTIONS:
         return False
-    between_s = sum(ended) / len(ended) / waiting
+    between_s = sum(ended) / len(ended) / workers
     return sum(took) / len(took) > _LARGEST_LOAD * between_s > 0
+
+
+def _most_at_once(history: History) -> int:
+    """How many trials ran at once lately, at most: as many workers there are.
+
+    Those that run now are fewer the longer the others wait.
+    """
+    now = most = sum(trial.job_id is not None for trial in history.pending)
+    for position in range(len(history) - 1, max(len(history) - _LATELY, 0) - 1, -1):
+        event = history[position]
+        if event.kind is Kind.SUBMITTED:
+            now -= 1
+        elif event.kind in _ENDS:
+            assert event.number is not None
+            # What was only asked for, and told, never was with a worker.
+            now += history.trial(event.number).job_id is not None
+        most = max(most, now)
+    return most
 
 
 def _last_suggestions(history: History) -> list[float]:

@@ -82,6 +82,22 @@ def test_few_workers_rather_wait(pending: int) -> None:
     assert not is_hurried(history)
 
 
+def test_workers_that_wait_count_as_those_that_work() -> None:
+    """Of sixteen that ran, three have ended and wait for a suggestion."""
+    problem, task = load_problem("branin_currin"), AnalyticTask("branin_currin")
+    history = told(problem, trial_s=1.0, suggestion_s=60.0)
+    builder = HistoryBuilder()
+    for event in history:
+        builder.append(event)
+    for number in (12, 13, 14):
+        trial = history.trial(number)
+        measured = replace(task.evaluate(trial.proposal, None), seconds=1.0)  # type: ignore[arg-type] # a formula needs no context
+        ended = {"evaluation": measured.to_json()}
+        builder.append(Event(kind=Kind.FINISHED, number=number, attempt=1, data=ended))
+    assert len(builder.history.pending) == 13
+    assert is_hurried(builder.history)
+
+
 def test_points_that_were_only_asked_for_keep_nobody_waiting() -> None:
     """An ask-and-tell loop tells its times as well."""
     problem = load_problem("branin_currin")
