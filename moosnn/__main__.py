@@ -9,49 +9,34 @@ import os
 import shlex
 import signal
 import sys
-import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
 import moosnn
 from moosnn import cli
+from moosnn.commands.table import COMMANDS
 from moosnn.compose import Job, compose
-from moosnn.configs import choices, config_folder
+from moosnn.configs import choices
 from moosnn.errors import ConfigError, MoosnnError, nearest
 from moosnn.interruption import EXIT
-from moosnn.options import SUBCOMMANDS
-
-_WIDTH = 80  # characters of a line of help
 
 USAGE = """\
 moosnn finds spiking neural networks that are accurate and quiet.
 
-  python -m moosnn +experiment=nas                     a study on this machine
-  python -m moosnn +experiment=nas                     the same line again: it continues
-  python -m moosnn -m +experiment=nas optimizer=ehvi,nsga2 seed=0,1,2        a sweep
+  python -m moosnn +experiment=nas              a study; the same line continues
+  python -m moosnn +experiment=nas optimizer=nsga2 study.budget=200  another one
+  python -m moosnn -m +experiment=nas seed=0,1  a sweep: a study of each
+  --cancel      when interrupted, end what runs instead of leaving it running
+  --cfg job     print the config that the words compose, and run nothing
 
-  python -m moosnn status FOLDER      how far a study or a sweep is; --json, --watch
-  python -m moosnn front FOLDER       its front; --json, --at N
-  python -m moosnn edge FOLDER        how far its front is from silence
-  python -m moosnn report FOLDER      pictures and tables of a study, or of a sweep
-  python -m moosnn replay FOLDER      its proposals again: are they the same?
-  python -m moosnn simulate FOLDER    other --workers 8,64: what would they give?
-  python -m moosnn data check FOLDER  which data sets lie there; reads all files
-  python -m moosnn doctor [FOLDER]    is this machine, or --slurm, fit for a study?
+Sub-commands; each tells more with --help:
+{commands}
 
-  --cancel      when interrupted, end what runs instead of leaving it to the next run
-  --cfg job     print the config that the other words compose, and run nothing
-  --version     print the version
-
-Groups, chosen by group=name (an experiment by +experiment=name):
-{groups}
-Values are set by key=value, e.g. study.budget=200; conf/config.yaml lists them. The
-results lie in study_dir, by default runs/<experiment>-<optimizer>-s<seed>; with -m in
-runs/sweep-<experiment>.
-Exit codes: 0 done; 1 a replay differs, or the doctor found what stops a study; 2 a
-mistake, or trouble with the machine; 130 or 143 interrupted.
+Exit codes: 0 done; 1 a replay differs, or the doctor found what stops a study;
+2 a mistake, or trouble with the machine; 130, 143 interrupted.
 """
+_HELP = ("-h", "--help")
 CANCEL = "--cancel"
 
 
@@ -67,11 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if not words or words[0] in ("-h", "--help"):
-            print(USAGE.format(groups=_groups()), end="")
+        is_subcommand = bool(words) and _is_subcommand(words[0])
+        if not words or (set(words) & set(_HELP) and not is_subcommand):
+            print(_usage(), end="")
         elif "--version" in words:
             print(f"moosnn {moosnn.__version__}")
-        elif _is_subcommand(words[0]):
+        elif is_subcommand:
             return cli.run(words)
         else:
             _run(words)
@@ -93,23 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_subcommand(word: str) -> bool:
     """Whether it names one, or can only be meant for one."""
-    return word in SUBCOMMANDS or not ("=" in word or word.startswith(("-", "~")))
+    return word in COMMANDS or not ("=" in word or word.startswith(("-", "~")))
 
 
-def _groups() -> str:
-    folders = sorted(f for f in config_folder().iterdir() if f.is_dir())
-    lines = (_group_line(folder.name) for folder in folders)
-    return "\n".join(lines)
-
-
-def _group_line(group: str) -> str:
-    """A group and its choices, wrapped."""
-    return textwrap.fill(
-        ", ".join(choices(group)),
-        width=_WIDTH,
-        initial_indent=f"  {group:<11} ",
-        subsequent_indent=" " * 14,
-    )
+def _usage() -> str:
+    """One screen of 80 x 24."""
+    lines = (f"  {command.name:<13} {command.told}" for command in COMMANDS.values())
+    return USAGE.format(commands="\n".join(lines))
 
 
 def _run(words: Sequence[str]) -> None:

@@ -6,11 +6,9 @@ which point is next.
 
 from __future__ import annotations
 
-import inspect
 import logging
-import reprlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +23,6 @@ from moosnn.plain_input import (
     PlainObjectives,
     PlainOptimizer,
     PlainSpace,
-    plain_numbers,
     require_whole,
 )
 from moosnn.problem import Problem
@@ -34,13 +31,12 @@ from moosnn.settings import EXHAUSTED
 from moosnn.space import Params
 from moosnn.study import HOPELESS_CRASHES
 from moosnn.tasks.base import Context
+from moosnn.tasks.calls import Function, called
 from moosnn.tracking.summary import front_json
 from moosnn.trial import Evaluation, Failure, Proposal, Trial
 
 _log = logging.getLogger(__name__)
 
-Function = Callable[..., Mapping[str, float]]
-_SEED = "seed"
 _HOPELESS = {"crashed", "invalid"}
 
 
@@ -208,7 +204,6 @@ class _FunctionTask:
 
     def __init__(self, function: Function) -> None:
         self._function = function
-        self._seeded = _declares_seed(function)
         self.error: BaseException | None = None
 
     def check(self, params: Params) -> None:
@@ -225,31 +220,9 @@ class _FunctionTask:
         """Call it."""
         self.error = None
         try:
-            return self._measured(proposal)
+            return called(self._function, proposal.params, proposal, context)
         except BaseException as error:
             self.error = error
             raise
 
     confirm = evaluate
-
-    def _measured(self, proposal: Proposal) -> Evaluation:
-        seed = {_SEED: proposal.seed} if self._seeded else {}
-        returned = self._function(dict(proposal.params), **seed)
-        if isinstance(returned, Evaluation):
-            return returned
-        if not isinstance(returned, Mapping):
-            raise TypeError(
-                "expected a mapping of metrics of the function, e.g. {'loss': 0.5}, "
-                f"got {reprlib.repr(returned)}"
-            )
-        return Evaluation(metrics=plain_numbers(returned))
-
-
-def _declares_seed(function: Function) -> bool:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # of a builtin it is not known
-        return False
-    # The first one takes the point, whatever it is called.
-    named = [p for p in parameters[1:] if p.name == _SEED]
-    return any(p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in named)

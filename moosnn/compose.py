@@ -41,6 +41,9 @@ _SWEEP_DIR = "hydra.sweep.dir"
 _LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 _SWEEP_FILE = "multirun.yaml"  # Hydra's own
 _LONGEST_NAME = 120
+# Groups of which a whole one may stand in a word, and their file without content.
+_WHOLE = ("space", "problem")
+_OWN = "own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ def compose(
             mistake that was found before the first study ran.
     """
     _refuse_without_effect(words)
+    words = [own for word in words for own in _spelled_out(word)]
     sweep = sweep_folder(words)
     plain = [w for w in words if not w.lstrip("+").startswith(_LAUNCHER)]
     jobs: list[Job] = []
@@ -173,6 +177,44 @@ def _refuse_without_effect(words: Sequence[str]) -> None:
                 f"{key}: an empty mapping changes nothing; take something out with "
                 f"~{key}.name, or name what it is to be."
             )
+
+
+def _spelled_out(word: str) -> list[str]:
+    """A whole space or problem as the words that Hydra takes.
+
+    ``space={lr: {float: [0, 1]}}`` is ``space=own ++space.lr={float: [0, 1]}``: a group
+    has no value of its own, and others' values would stay beside it.
+
+    Args:
+        word: of the command line.
+    """
+    key, _, value = word.lstrip("+").partition("=")
+    if key not in _WHOLE or not value.lstrip().startswith("{"):
+        return [word]
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        (override,) = OverridesParser.create().parse_overrides([f"{key}={value}"])
+    except OverrideParseException:
+        return [word]  # Hydra says so itself
+    given = override.value()
+    if not isinstance(given, dict):
+        return [word]  # several of them: of a sweep
+    inner = [f"++{key}.{name}={_written(body)}" for name, body in given.items()]
+    return [f"{key}={_OWN}", *inner]
+
+
+def _written(value: object) -> str:
+    """A value by Hydra's grammar, text in quotes."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{k}:{_written(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, str):
+        escaped = value.replace('"', '\\"')
+        return f'"{escaped}"'
+    return "null" if value is None else str(value)
 
 
 def _job(composed: Any) -> Job:  # noqa: ANN401 - Hydra's DictConfig

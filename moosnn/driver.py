@@ -43,6 +43,7 @@ from moosnn.warm_start import require_folders
 # The driver's numbers depend on how many threads add them up, and on a small machine
 # more than one only fight the trials for its cores.
 DRIVER_THREADS = 1
+_CODE = "code"  # the key of a header
 _HUNDREDTHS = 100  # of an hour: half a minute is the least that is advised
 
 
@@ -109,6 +110,9 @@ def run(config: Mapping[str, Any], folder: Path, *, cancel: bool = False) -> Non
 
 def _header(config: Mapping[str, Any], parts: Parts) -> dict[str, Any]:
     plain = header(config, parts.task.fingerprint(), DRIVER_THREADS)
+    # Of a user's own code, if the task is made of some: a study may go on with another.
+    own: Mapping[str, str] = getattr(parts.task, "versions", dict)()
+    plain |= {_CODE: own} if own else {}
     return with_identity(plain, parts.identity)
 
 
@@ -133,7 +137,8 @@ def _differences(folder: Path, history: History, now: Mapping[str, Any]) -> list
             f"{folder}: was made by another config ({difference}); give the config it "
             "was made with, or another study_dir=…."
         )
-    return require_same(folder, then, now)
+    other = first_difference(then.get(_CODE, {}), now.get(_CODE, {}), _CODE)
+    return [*require_same(folder, then, now), *([other] if other else [])]
 
 
 def _tell_repairs(journal: Journal) -> None:

@@ -12,7 +12,9 @@ from typing import Any, cast
 from moosnn.configs import GROUPS, choices, config_folder
 from moosnn.errors import nearest
 
-_FLAGS = ("-m", "--multirun", "--cancel", "--cfg", "--version", "--help")
+_OPTIONS = ("--cancel", "--cfg", "--config-dir", "--version", "--help")
+_FLAGS = ("-m", "--multirun", *_OPTIONS)
+_WITH_VALUE = ("--cfg", "-c", "--config-dir", "-cd")
 
 
 def reworded(message: str, words: Sequence[str]) -> str:
@@ -43,7 +45,7 @@ def _unread(_: str, words: Sequence[str]) -> str | None:
 
     parser = OverridesParser.create()
     for before, word in zip(["", *words], words, strict=False):
-        if not word.startswith("-") and before not in ("--cfg", "-c"):
+        if not word.startswith("-") and before not in _WITH_VALUE:
             try:
                 parser.parse_overrides([word])
             except OverrideParseException:

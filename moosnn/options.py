@@ -1,27 +1,30 @@
-"""The words of the sub-commands, and what is said of wrong ones.
+"""What a sub-command is, its words, and what is said of wrong ones.
 
-Knows: argparse. Must not know: what a sub-command does.
+Knows: argparse, how a help text looks. Must not know: which sub-commands there are.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+import shutil
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from moosnn.errors import ConfigError, nearest
 
-SUBCOMMANDS: tuple[str, ...] = (
-    *("status", "front", "edge", "report", "replay", "data"),
-    *("doctor", "simulate"),
-)
-REPORT = "report"  # the folder of a report's files
-WATCH_S = 2.0  # between two looks of status --watch
+JSON = "--json"
+# What a completion offers for a value; the names are shtab's.
+FILES, FOLDERS = "file", "directory"
+_WIDTH = 80  # columns of a line of help, and of a terminal whose width is unknown
 _LEAST_WATCH_S = 0.1
 _DIR = "a study folder, or a folder of studies"
 _EXPECTED = "the following arguments are required: "
+
+Run = Callable[[argparse.Namespace], int | None]
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,7 +38,8 @@ class Parser(argparse.ArgumentParser):
         """
         if message.startswith(_EXPECTED):
             missing = message.removeprefix(_EXPECTED)
-            what = missing if missing.startswith("--") else f"a folder ({missing})"
+            named = missing.startswith("--") or not missing.endswith("DIR")
+            what = missing if named else f"a folder ({missing})"
             message = f"expected {what}."
         name = self.prog.partition(" ")[2]
         raise ConfigError(f"{name}: {message.removeprefix('argument ')}")
@@ -48,125 +52,171 @@ class Parser(argparse.ArgumentParser):
         """
         for word in words:
             if not word.startswith("-"):
-                self.error(f"expected one folder, got {word!r} as well.")
+                self.error(f"expected one {self._wanted()}, got {word!r} as well.")
             known = [
                 o for a in self._actions for o in a.option_strings if o[1:2] == "-"
             ]
             option = word.partition("=")[0]
             self.error(f"unknown option {option!r}.{nearest(option, known)}")
 
+    def _wanted(self) -> str:
+        """What its last positional word is, for people."""
+        last = self._get_positional_actions()[-1]
+        return "folder" if last.metavar == "DIR" else str(last.metavar or last.dest)
 
-def parser_of(name: str) -> Parser:
-    """The parser of a sub-command's words."""
-    told = {
-        "status": "Show where studies stand. Nothing is written.",
-        "front": "Show the front of a study. Nothing is written.",
-        "edge": "Show how far the front is from the edge; write edge.png.",
-        "report": "Draw a study, or compare several; write pictures and tables.",
-        "replay": "Recompute a study's proposals from what their optimizer had seen.",
-        "simulate": "Say what other numbers of workers would have made of a study.",
-        "doctor": "Say whether this machine and a folder are fit for a study.",
-        "data": "Say which data sets lie in a folder, and read all of their files.",
-    }
-    parser = Parser(prog=f"moosnn {name}", description=told[name], allow_abbrev=False)
-    if name in ("data", "doctor"):
-        return _with_one_folder(parser, name)
-    count = 1 if name in ("front", "edge", "replay", "simulate") else "+"
-    parser.add_argument("folders", metavar="DIR", type=Path, nargs=count, help=_DIR)
-    if name == "report":
-        where = (
-            f"where to write (default: {REPORT} in DIR; of several DIRs: ./{REPORT})"
-        )
-        parser.add_argument("--out", metavar="FOLDER", type=Path, help=where)
-        return parser
-    if name == "edge":
-        what = "two numeric parameters to draw it over (default: the most telling two)"
-        parser.add_argument("--parameters", metavar="A,B", help=what)
-        what = "the front member to draw it around (default: the median one)"
-        parser.add_argument("--member", metavar="N", type=_whole, help=what)
-        return parser
-    if name == "simulate":
-        _add_simulate(parser)
-        return parser
-    if name == "replay":
-        for option, what in (
-            ("--from", "the first trial (default: 0)"),
-            ("--to", "the last trial (default: the last)"),
-            ("--every", "each how manieth from there (default: 1)"),
-        ):
-            parser.add_argument(option, metavar="N", type=_whole, help=what)
-        return parser
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    if name == "status":
-        what = f"look again each so many seconds ({WATCH_S:g}) until all are finished"
-        parser.add_argument(
-            "--watch",
-            metavar="SECONDS",
-            type=_seconds,
-            nargs="?",
-            const=WATCH_S,
+    def value(
+        self,
+        *words: str,
+        metavar: str,
+        what: str,
+        kind: Callable[[str], object] = str,
+        offers: str | None = None,
+        **more: object,
+    ) -> None:
+        """Add what has a value.
+
+        Args:
+            words: its option strings, or the name of a positional word.
+            metavar: of the value.
+            what: it is, for the help.
+            kind: how it is read.
+            offers: what a completion offers: `FILES` or `FOLDERS`.
+            more: as `argparse.ArgumentParser.add_argument` has it.
+        """
+        action = self.add_argument(
+            *words,
+            metavar=metavar,
+            type=kind,
             help=what,
+            **more,  # type: ignore[arg-type]  # passed on as they come
         )
-    if name == "front":
-        what = "the front when N trials had ended, as it was known then"
-        parser.add_argument("--at", metavar="N", type=_whole, help=what)
-    return parser
+        if offers is not None:
+            action.complete = offers  # type: ignore[attr-defined]  # where shtab looks
+
+    def choice(self, word: str, metavar: str, what: str, names: Sequence[str]) -> None:
+        """Add what has one of some values, and must be given.
+
+        Args:
+            word: its option string, or the name of a positional word.
+            metavar: of the value.
+            what: it is, for the help.
+            names: the values.
+        """
+        action = self.add_argument(
+            word, metavar=metavar, help=what, type=one_of(names), choices=names
+        )
+        action.required = True
+
+    def flag(self, word: str, what: str) -> None:
+        """Add what is either there or not."""
+        self.add_argument(word, action="store_true", help=what)
+
+    def studies(self, count: int | str) -> None:
+        """Add the folders that it is about: so many, or ``+``."""
+        self.value(
+            "folders", metavar="DIR", what=_DIR, kind=Path, offers=FOLDERS, nargs=count
+        )
+
+    def json(self, what: str = "print JSON") -> None:
+        """Add `JSON`."""
+        self.flag(JSON, what)
 
 
-def _with_one_folder(parser: Parser, name: str) -> Parser:
-    """The words of what looks at a folder that need not hold a study."""
-    if name == "data":
-        parser.add_argument("check", choices=("check",))
-        parser.add_argument("folder", metavar="DIR", help="as data.root")
-    else:
-        what = "where studies are to lie (default: runs)"
-        parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=what)
-        what = "a study is to run on Slurm: what is wrong with that counts"
-        parser.add_argument("--slurm", action="store_true", help=what)
-    return parser
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A sub-command.
+
+    Attributes:
+        name: its first word.
+        told: what it does, a few words, for the list of all.
+        about: what it does and writes, sentences, for its own help.
+        examples: lines that show it, without the program's name.
+        codes: what its exit codes mean beyond 0 (done) and 2 (a mistake).
+        words: adds its words to a parser.
+        run: does it; returns the exit code if that is not 0.
+    """
+
+    name: str
+    told: str
+    about: str
+    examples: tuple[str, ...]
+    words: Callable[[Parser], None]
+    run: Run
+    codes: str = ""
+
+    def parser(self) -> Parser:
+        """A parser of its words."""
+        made = Parser(
+            prog=f"moosnn {self.name}",
+            description=self.about,
+            epilog=self._epilog(),
+            allow_abbrev=False,
+            formatter_class=_formatter,
+        )
+        self.words(made)
+        return made
+
+    def _epilog(self) -> str:
+        lines = [f"  python -m moosnn {line}" for line in self.examples]
+        codes = f"{self.codes}; " if self.codes else ""
+        told = f"Exit codes: 0 done; {codes}2 a mistake, or trouble with the machine."
+        title = "example:" if len(lines) == 1 else "examples:"
+        return "\n".join([title, *lines, "", *textwrap.wrap(told, _WIDTH)])
 
 
-def _seconds(word: str) -> float:
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Wraps what is told of a command, and leaves its examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return super()._fill_text(text, width, indent)
+        return textwrap.fill(text, width, initial_indent=indent)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    columns = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
+    return _Help(prog, width=columns, max_help_position=24)
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """What reads one of some names; of another it says which is nearest."""
+
+    def read(word: str) -> str:
+        if word not in names:
+            raise argparse.ArgumentTypeError(f"got {word!r}.{nearest(word, names)}")
+        return word
+
+    return read
+
+
+def seconds(word: str) -> float:
+    """Read how long to wait between two looks."""
     try:
-        seconds = float(word)
+        found = float(word)
     except ValueError:
-        seconds = math.nan
-    if not _LEAST_WATCH_S <= seconds < math.inf:
+        found = math.nan
+    if not _LEAST_WATCH_S <= found < math.inf:
         raise argparse.ArgumentTypeError(
             f"expected seconds >= {_LEAST_WATCH_S:g}, got {word!r}; folders come first."
         )
-    return seconds
+    return found
 
 
-def _add_simulate(parser: Parser) -> None:
-    what = "numbers of workers, e.g. 8,64,512"
-    parser.add_argument(
-        "--workers", metavar="N,…", type=_wholes, required=True, help=what
-    )
-    what = "trials that end (default: those of the study)"
-    parser.add_argument("--budget", metavar="N", type=_whole, help=what)
-    what = "another optimizer than the study's"
-    parser.add_argument("--optimizer", metavar="NAME", help=what)
-    what = "mean seconds of a trial (default: as the nearest one of the study)"
-    parser.add_argument("--mean", metavar="S", type=_number, help=what)
-    what = "of the logarithm of log-normal seconds (default: 0, all alike)"
-    parser.add_argument("--sigma", metavar="X", type=_number, help=what)
-    what = "keep the journals of the simulated studies there"
-    parser.add_argument("--out", metavar="FOLDER", type=Path, help=what)
+def wholes(word: str) -> list[int]:
+    """Read whole numbers with commas between them."""
+    return [whole(part) for part in word.split(",")]
 
 
-def _wholes(word: str) -> list[int]:
-    return [_whole(part) for part in word.split(",")]
-
-
-def _number(word: str) -> float:
+def number(word: str) -> float:
+    """Read a number."""
     try:
         return float(word)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number, got {word!r}.") from None
 
 
-def _whole(word: str) -> int:
+def whole(word: str) -> int:
+    """Read a whole number."""
     try:
         return int(word)
     except ValueError:

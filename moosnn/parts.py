@@ -91,6 +91,7 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     problem = problem_of(config)
     task = _task_of(config)
     _check_metrics(problem, task)
+    _check_confirmation(settings, task)
     _check_cost(config["optimizer"], problem, task)
     narrowed = narrow(parameters_from_config(config["space"]))
     check_space(problem, task, _fixed_of(config), narrowed.absent)
@@ -282,6 +283,8 @@ def _check_metrics(problem: Problem, task: Task) -> None:
         ConfigError: with the metric.
     """
     unasked: Mapping[str, str] = getattr(task, "unasked", {})  # few tasks have any
+    if getattr(task, "measures_anything", False):
+        return  # a user's function: what it returns is known when it does
     for metric in problem.metrics:
         if metric in unasked:
             raise ConfigError(
@@ -296,6 +299,20 @@ def _check_metrics(problem: Problem, task: Task) -> None:
                 "one that is stopped has no answers, a shallow one lacks layers."
                 f"{nearest(constraint.metric, task.always)}"
             )
+
+
+def _check_confirmation(settings: Settings, task: Task) -> None:
+    """Refuse a confirmation by a task that has none.
+
+    Raises:
+        ConfigError: with what to set.
+    """
+    if settings.confirm != 0 and not getattr(task, "confirms", True):
+        raise ConfigError(
+            "study.confirm: the task has nothing to confirm points by: set "
+            "study.confirm=0, or name a function that tests them (task.confirm=…; "
+            "task.confirm=${task.function} calls the same one with new seeds)."
+        )
 
 
 def _check_cost(optimizer: object, problem: Problem, task: Task) -> None:

@@ -9,9 +9,7 @@ written in Python and the other way round.
 
 from __future__ import annotations
 
-import math
 import operator
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -25,6 +23,7 @@ from moosnn.parameters import Choice, Float, Int, Parameter
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.runtime.worker import build
 from moosnn.space import Space
+from moosnn.tasks.calls import plain_numbers
 
 PlainSpace = Space | Mapping[str, Parameter | Mapping[str, Any]]
 PlainObjectives = Sequence[Objective | Mapping[str, Any]]
@@ -129,26 +128,6 @@ def _default() -> str:
     config = yaml.safe_load((config_folder() / "config.yaml").read_text())
     entries = [entry for entry in config["defaults"] if isinstance(entry, Mapping)]
     return next(str(e["optimizer"]) for e in entries if "optimizer" in e)
-
-
-def plain_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """The same mapping with the scalars of numpy and torch as Python's numbers.
-
-    A whole number that no float can hold is infinite.
-    """
-    return {name: _plain_number(value) for name, value in numbers.items()}
-
-
-def _plain_number(value: object) -> object:
-    if isinstance(value, int) and abs(value) > sys.float_info.max:
-        return math.inf if value > 0 else -math.inf
-    item = getattr(value, "item", None)
-    if not callable(item):
-        return value
-    try:
-        return item()
-    except (TypeError, ValueError, RuntimeError):
-        return value  # several numbers: whoever reads it says what was expected
 
 
 def whole(value: Any) -> int | None:  # noqa: ANN401 - whatever somebody gave

@@ -12,9 +12,10 @@ from typing import Any
 
 from moosnn.errors import ConfigError, DivergedError, nearest
 from moosnn.history import CORRECTABLE, History, Kind
-from moosnn.plain_input import plain_numbers, whole
+from moosnn.plain_input import whole
 from moosnn.problem import Problem
 from moosnn.runtime.attempt import Result
+from moosnn.tasks.calls import plain_numbers
 from moosnn.trial import FAILURE_KINDS, Evaluation, Failure, Proposal, Status
 
 

@@ -1,7 +1,7 @@
 """Points of earlier studies that are worth trying again here.
 
-Knows: other studies' journals, which of their points lie in this space. Must not know:
-optimizers, how a study is run.
+Knows: other studies' journals and files of points, which of their points lie in this
+space. Must not know: optimizers, how a study is run, other programs' files.
 
 A trial of another study is no trial of this one: its data, its fixed values or its
 problem may differ, so its measurement enters neither the front nor a model. Only its
@@ -12,27 +12,29 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from moosnn.errors import ConfigError, MoosnnError, SpaceError, nearest
+from moosnn.exchange.csv_points import read_csv
+from moosnn.exchange.points import ENDINGS, Points, read_points
 from moosnn.optimizers.base import point_key
-from moosnn.optimizers.enqueued import missing_parameters
 from moosnn.pareto.dominance import spread
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.runtime.record import Record, read_record
-from moosnn.space import Params, Value
+from moosnn.space import Params
+from moosnn.transfer import Transfer, of_points, of_record
 from moosnn.trial import Trial
 
 WARM_START = "warm_start"
 KEY = f"study.{WARM_START}"
 _POINTS, _FILL = f"{WARM_START}_points", f"{WARM_START}_fill"
+_CSV = ".csv"
 _DEFAULT_POINTS = 5  # as in conf/config.yaml
 
 
@@ -55,6 +57,9 @@ def warm_start(
 ) -> WarmStart:
     """The points to take over, spread along the fronts of earlier studies.
 
+    A file of points (`moosnn.exchange.points`, or CSV) has its best ones first; they
+    are taken in that order.
+
     A trial can be taken over if each parameter that is active here has a value there
     that may be tried here: one that was searched there, that its ``task.fixed`` names,
     or that ``fill`` gives; and if it measured what this problem names. Parameters that
@@ -63,13 +68,14 @@ def warm_start(
 
     Args:
         problem: of this study; says what may be tried.
-        folders: of the earlier studies.
+        folders: of the earlier studies, or files of points.
         fill: values of parameters that they neither searched nor fixed.
         count: of the points, at most.
 
     Raises:
-        ConfigError: a folder that holds no study, or none of whose trials can be taken
-            over; a ``fill`` of no parameter, or out of its range.
+        ConfigError: a folder that holds no study, a file that has no points, or one
+            none of whose trials can be taken over; a ``fill`` of no parameter, or out
+            of its range.
     """
     _check_fill(problem, fill)
     share = math.ceil(count / len(folders))
@@ -134,14 +140,8 @@ def _check_fill(problem: Problem, fill: Params) -> None:
 
 
 def _record(folder: str) -> Record:
-    path = Path(folder)
-    if path.is_file():
-        raise ConfigError(
-            f"{KEY}: expected the folder of a study, but {folder} is a file; name a "
-            f"folder, e.g. {path.parent}."
-        )
     try:
-        record = read_record(path)
+        record = read_record(Path(folder))
     except MoosnnError as error:
         raise ConfigError(f"{KEY}: {error}") from None
     if record.simulated:
@@ -150,27 +150,6 @@ def _record(folder: str) -> Record:
             "that it follows."
         )
     return record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Transfer:
-    """The trials of a study that can be taken over, at points of this space.
-
-    Attributes:
-        trials: under their own numbers.
-        skipped: how many others there are, by reason.
-        dropped: parameters that were searched there only.
-    """
-
-    trials: tuple[Trial, ...]
-    skipped: Mapping[str, int]
-    dropped: tuple[str, ...]
-
-    def why(self) -> str:
-        """Why the others were skipped."""
-        reasons = sorted(self.skipped.items(), key=lambda item: -item[1])
-        parts = [f"{count} {reason}" for reason, count in reasons]
-        return "; ".join(parts) or "none was evaluated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +164,7 @@ class _Source:
     """
 
     folder: str
-    transfer: _Transfer
+    transfer: Transfer
     best: Sequence[Trial]
     damage: str | None
 
@@ -196,8 +175,10 @@ def _source(problem: Problem, folder: str, fill: Params, share: int) -> _Source:
     Raises:
         ConfigError: none of its trials can be taken over.
     """
+    if Path(folder).is_file():
+        return _file_source(problem, folder, fill)
     record = _record(folder)
-    transfer = _transfer(problem, record, fill)
+    transfer = of_record(problem, record, fill)
     if not transfer.trials:
         why = "; ".join([transfer.why(), *_damaged(record.damage)])
         raise ConfigError(f"{KEY}: no trial of {folder} fits: {why}.")
@@ -205,50 +186,38 @@ def _source(problem: Problem, folder: str, fill: Params, share: int) -> _Source:
     return _Source(folder=folder, transfer=transfer, best=best, damage=record.damage)
 
 
+def _file_source(problem: Problem, name: str, fill: Params) -> _Source:
+    """What a file of points offers.
+
+    Raises:
+        ConfigError: it is none, or none of its points fits.
+    """
+    path = Path(name)
+    if path.suffix.lower() not in (*ENDINGS, _CSV):
+        raise ConfigError(
+            f"{KEY}: expected the folder of a study or a file of points "
+            f"({', '.join((*ENDINGS, _CSV))}), but {path} is another file; name a "
+            f"folder, e.g. {path.parent}, or write such a file with python -m moosnn "
+            "import."
+        )
+    try:
+        points = _points(path)
+    except ConfigError as error:
+        raise ConfigError(f"{KEY}: {error}") from None
+    transfer = of_points(problem, points, fill)
+    if not transfer.trials:
+        raise ConfigError(f"{KEY}: no point of {name} fits: {transfer.why()}.")
+    return _Source(folder=name, transfer=transfer, best=transfer.trials, damage=None)
+
+
+def _points(path: Path) -> Points:
+    return read_csv(path)[0] if path.suffix.lower() == _CSV else read_points(path)
+
+
 def _damaged(damage: str | None) -> list[str]:
     """What is to be said of a damaged journal, if it is one."""
     where = damage and damage.partition(" is damaged")[0]
     return [f"{where} is damaged: only what precedes it counts"] if where else []
-
-
-def _transfer(problem: Problem, record: Record, fill: Params) -> _Transfer:
-    there = record.problem.space
-    fixed = record.config["task"].get("fixed") or {}
-    trials: list[Trial] = []
-    skipped: Counter[str] = Counter()
-    for trial in record.history.done:
-        active = there.active(trial.proposal.params)
-        known = {**fill, **fixed, **active}
-        params = {name: known[name] for name in problem.space if name in known}
-        reason = _unfit(problem, trial, params)
-        if reason:
-            skipped[reason] += 1
-            continue
-        here = problem.space.canonical(params)
-        moved = replace(trial.proposal, params=here)
-        trials.append(replace(trial, proposal=moved))
-    dropped = tuple(name for name in there if name not in problem.space.parameters)
-    return _Transfer(trials=tuple(trials), skipped=skipped, dropped=dropped)
-
-
-def _unfit(problem: Problem, trial: Trial, params: dict[str, Value]) -> str | None:
-    """Why a trial cannot be taken over, or ``None``."""
-    missing = missing_parameters(problem.space, params)
-    if missing:
-        return (
-            f"without a value for {', '.join(missing)} (give it one with "
-            f"{KEY}_fill.{missing[0]}=…)"
-        )
-    try:
-        here = problem.space.canonical(params)
-    except SpaceError as error:
-        rule, _, _ = str(error).partition(", got ")
-        return f"outside of this space ({rule.rstrip('.')})"
-    if problem.refusal(here):
-        return "that may not be tried here"
-    assert trial.evaluation is not None
-    lack = problem.check_evaluation(trial.evaluation)
-    return f"of which {lack}" if lack else None
 
 
 def _best(problem: Problem, trials: Sequence[Trial], count: int) -> list[Trial]:

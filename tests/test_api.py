@@ -524,7 +524,7 @@ def test_the_commands_look_at_the_folder_of_a_search(
     assert main(["front", "f", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == mine.best
     assert main(["report", "f"]) == 0
-    assert (tmp_path / "f/report/front.png").exists()
+    assert (tmp_path / "f/report/report.html").exists()
     assert main(["status", "f"]) == 0
     assert "f: stopped" in capsys.readouterr().out
 

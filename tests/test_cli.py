@@ -17,10 +17,9 @@ import matplotlib.image
 import pytest
 
 from moosnn.__main__ import main
-from moosnn.cli import run
+from moosnn.cli import SUBCOMMANDS, run
 from moosnn.errors import MoosnnError
 from moosnn.history import Kind
-from moosnn.options import SUBCOMMANDS
 from moosnn.pareto.front import front_of
 from moosnn.runtime.journal import NAME
 from moosnn.runtime.lease import STALE_S, Lease, holder
@@ -391,13 +390,11 @@ def test_the_report_of_a_study(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = copy_of(sweep / "nsga2-1", tmp_path / "s")
-    names = ("front.png", "hypervolume.png", "front.csv", "trials.csv")
-    said = f"report: {study}/report: {', '.join(names)}\n"
+    said = f"report: {study}/report/report.html; beside it front.csv, trials.csv\n"
     assert shown(capsys, "report", study) == said
-    assert {path.name for path in (study / "report").iterdir()} == set(names)
+    names = {"report.html", "front.csv", "trials.csv"}
+    assert {path.name for path in (study / "report").iterdir()} == names
     assert {path.name for path in study.iterdir()} == {NAME, "config.yaml", "report"}
-    for name in names[:2]:
-        assert matplotlib.image.imread(study / "report" / name).shape[0] > 300
     record = read_record(study)
     rows = rows_of(study / "report/trials.csv")
     assert [int(row["number"]) for row in rows] == list(range(BUDGET))
@@ -428,7 +425,7 @@ def test_the_report_of_a_sweep(
     for name in STUDIES:
         copy_of(sweep / name, together / name)
     out = shown(capsys, "report", together)
-    names = {"hypervolume.png", "fronts.png", "silent.png", "summary.csv", "groups.csv"}
+    names = {"report.html", "summary.csv", "groups.csv"}
     assert {path.name for path in (together / "report").iterdir()} == names
     rows = [line.split() for line in out.splitlines()]
     assert [row[0] for row in rows if row[1:2] == ["2"]] == ["nsga2", "sobol"]
@@ -442,10 +439,26 @@ def test_the_report_of_a_sweep(
         assert (int(row["ended"]), row["finished"]) == (BUDGET, "True")
     # Several folders: into ./report, or wherever is wanted.
     named = [together / name for name in STUDIES[:2]]
-    assert "report: report: " in shown(capsys, "report", *named)
+    assert "report: report/report.html; " in shown(capsys, "report", *named)
     assert {path.name for path in (tmp_path / "report").iterdir()} == names
     shown(capsys, "report", *named, "--out", tmp_path / "else/where")
     assert (tmp_path / "else/where/groups.csv").is_file()
+
+
+def test_the_pictures_of_a_report(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, several = ("front", "hypervolume"), ("hypervolume", "fronts", "silent")
+    for name, studies in ((one, STUDIES[1:2]), (several, STUDIES[1:3])):
+        folder = tmp_path / name[-1]
+        named = [sweep / study for study in studies]
+        words = ["report", *named, "--static", "--json", "--out", folder]
+        told = json.loads(shown(capsys, *words))
+        assert told["page"] == str(folder / "report.html")
+        assert {path.name for path in folder.iterdir()} == set(told["files"])
+        for picture in name:
+            read = matplotlib.image.imread(folder / f"{picture}.png")
+            assert read.shape[0] > 300
 
 
 def test_studies_that_have_only_begun(
@@ -566,7 +579,7 @@ def test_mistakes(sweep: Path, tmp_path: Path) -> None:
         (["status", study, "--at", "3"], "status: unknown option '--at'."),
         (["data"], "data: expected a folder (check, DIR)."),
         (["data", "check"], "data: expected a folder (DIR)."),
-        (["data", "chek", "empty"], "data: check: invalid choice: 'chek'"),
+        (["data", "chek", "empty"], "data: check: got 'chek'. Did you mean 'check'?"),
         (["data", "check", "empty", "b"], "data: expected one folder, got 'b' as well"),
         (["data", "check", "empty"], "empty: holds no known data set; expected one of"),
         (["data", "check", "nowhere"], "nowhere: no such folder; expected one of"),

@@ -6,10 +6,13 @@
 - The ``python`` blocks of one page run in order in one namespace, in an empty working
   directory, with a study of a few digits networks where the pages say that one lies
   (`STUDY`). A block whose first line is ``# not run: <reason>`` is only compiled.
+- A block whose first line is a comment with a file's name, such as
+  ``# mine/problem/quick.yaml``, lies there when a command of its page runs.
 - Every ``python -m moosnn …`` runs, with fewer trials, and says what it should; one
   after ``$ `` says what stands below it.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -24,6 +27,8 @@ import yaml
 
 from moosnn.compose import compose, sweep_folder
 from moosnn.errors import SpaceError
+from moosnn.pareto.front import front_of
+from moosnn.runtime.record import read_record
 from moosnn.snn import gene_names
 from moosnn.space import Space
 
@@ -37,11 +42,20 @@ FENCE = re.compile(r"^( *)(```+|~~~+)(\w*)[^\n]*\n(.*?)^\1\2 *$", re.M | re.S)
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
 REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]: <?(\S+?)>?(?: .*)?$", re.M)
 HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)?$", re.M)
+# Hydra wants its own header first.
+FILE_NAME = re.compile(r"(?:# @package \S+\n)?# ([\w./-]+\.\w+)\n")
 OUTSIDE = re.compile(r"^[a-z][a-z0-9+.-]*:|^//", re.I)
 
 
 def blocks(text, language):
     return [m[4] for m in FENCE.finditer(text) if m[3] == language]
+
+
+def files_of(text):
+    """The files that a page shows: path to content."""
+    shown = [m[4] for m in FENCE.finditer(text)]
+    named = [(re.match(FILE_NAME, block), block) for block in shown]
+    return {match[1]: block for match, block in named if match}
 
 
 def prose(text):
@@ -137,7 +151,22 @@ SMALL = ["study.budget=2", "study.confirm=0"]
 MOST_AT_ONCE = 4  # commands: each takes some hundred MB
 # What the words of a command lead to, if not a study or a sweep.
 CLUSTER = "executor=slurm"  # what it does on one is shown by tests/slurm
-LOOKS = ("status", "front", "edge", "report", "replay", "simulate", "doctor")
+# Each sub-command, and what its output has in it.
+SAYS = {
+    "status": "hypervolume",
+    "front": "hypervolume",
+    "edge": "hypervolume",
+    "report": "report",
+    "export": "",
+    "import": "",
+    "replay": "bit for bit",
+    "simulate": "hypervolume",
+    "doctor": "a study can run",
+    "data": "use it: ",
+    "choices": "  ",
+    "completion": "complete -F _moosnn moosnn",
+}
+EXACT = ("choices",)  # what they print is on the page to the letter
 
 
 def commands(text):
@@ -150,7 +179,9 @@ def commands(text):
                 if line.startswith(("$ ", "```")):
                     break
                 shown.append(line)
-        found.append((tuple(shlex.split(match[2])), "\n".join(shown)))
+        words = shlex.split(match[2])
+        words = words[: words.index(">")] if ">" in words else words
+        found.append((tuple(words), "\n".join(shown).strip()))
     return found
 
 
@@ -164,6 +195,10 @@ ALL_COMMANDS = {
     f"{name}: {' '.join(words)}": (words, shown)
     for (words, shown), name in FIRST_SHOWN.items()
 }
+
+
+def page_of(name):
+    return next(page for page in PAGES if page.name == name.partition(": ")[0])
 
 
 def run_command(words, folder):
@@ -182,10 +217,18 @@ def run_command(words, folder):
     )
 
 
-def words_to_run(name):
-    """What is run of a command: of one that searches a study of a few trials."""
+def words_to_run(name, study=None):
+    """What is run of a command: of one that searches a study of a few trials.
+
+    A trial that is named is taken for a front member of ``study``.
+    """
     words, shown = ALL_COMMANDS[name]
-    if not words or words[0] in LOOKS or shown:
+    if "--trial" in words and study is not None:
+        record = read_record(study)
+        member = front_of(record.problem, record.history.done).numbers[0]
+        place = words.index("--trial") + 1
+        words = (*words[:place], str(member), *words[place + 1 :])
+    if not words or words[0] in SAYS or shown:
         return list(words)
     small = [*words, *SMALL]
     own = ("executor.", "pruner=")  # a pruner needs workers beside the driver
@@ -213,14 +256,29 @@ def running(request, tmp_path_factory):
         found = {}
         for name in names:
             folder, words = tmp_path_factory.mktemp("page"), words_to_run(name)
-            if words and words[0] in LOOKS:
+            for path, content in files_of(page_of(name).read_text("utf-8")).items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_text(content, encoding="utf-8")
+            named = [word for word in words[1:] if word.startswith("runs/")]
+            if words and words[0] in SAYS and (named or words[0] == "import"):
                 study = request.getfixturevalue("digits_study")
-                for word in words[1:]:
-                    if word.startswith("runs/"):
-                        shutil.copytree(study, folder / word)
+                words = words_to_run(name, study)
+                for word in named:
+                    shutil.copytree(study, folder / word)
+                if words[0] == "import":
+                    lay_source(study, folder, words[1])
             found[name] = folder, pool.submit(run_command, words, folder)
         yield found
         pool.shutdown(cancel_futures=True)
+
+
+def lay_source(study, folder, source):
+    """What an import of a page is from: the study of the pages, as it is exported."""
+    from moosnn.exporting import export
+
+    if "://" not in source:
+        to = "csv" if source.endswith(".csv") else "optuna"
+        export(read_record(study), to, folder / source, None)
 
 
 @pytest.mark.parametrize("name", ALL_COMMANDS)
@@ -230,7 +288,10 @@ def test_a_command_of_a_page_says_what_it_should(name, running):
     done = process.result()
     if not words:
         assert done.returncode == 0
-        assert "Groups, chosen by group=name" in done.stdout
+        assert "\n  choices  " in done.stdout
+    elif words[0] in EXACT and shown:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.strip() == shown
     elif words[0] == "doctor":
         *lines, last = done.stdout.splitlines()
         assert (done.returncode, done.stderr) == (0, "")
@@ -239,21 +300,22 @@ def test_a_command_of_a_page_says_what_it_should(name, running):
     elif CLUSTER in words:
         assert (done.returncode, done.stdout) == (2, "")
         assert "sbatch, srun, squeue, scancel not found on this machine" in done.stderr
-    elif words[0] in LOOKS:
+    elif words[0] in SAYS:
         if shown.startswith("moosnn: "):
             assert (done.returncode, done.stderr.strip()) == (2, shown)
         else:
             check_look(words[0], shown, done)
     elif shown:
         assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", shown)
-        assert list(folder.iterdir()) == []
+        laid = {Path(path).parts[0] for path in files_of(page_of(name).read_text())}
+        assert {path.name for path in folder.iterdir()} == laid
     else:
         check_study(words, folder, done)
 
 
 def check_look(command, shown, done):
     assert (done.returncode, done.stderr) == (0, "")
-    assert ("bit for bit" if command == "replay" else "hypervolume") in done.stdout
+    assert SAYS[command] in done.stdout
     if shown and command == "status":  # the numbers differ, what is told does not
         told = {line.split()[0] for line in shown.splitlines()[1:]}
         now = {line.split()[0] for line in done.stdout.splitlines()[1:]}
@@ -263,7 +325,8 @@ def check_look(command, shown, done):
 def check_study(words, folder, done):
     assert (done.returncode, done.stderr) == (0, "")
     plain = [word for word in words if not word.startswith("hydra/launcher=")]
-    jobs = compose(plain, lambda _: None, lambda _: None)
+    with contextlib.chdir(folder):  # where a --config-dir of the page lies
+        jobs = compose(plain, lambda _: None, lambda _: None)
     assert len(jobs) > 0
     for job in jobs:
         assert (folder / job.folder / "journal.jsonl").exists()

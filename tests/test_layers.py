@@ -54,6 +54,9 @@ FLOORS = {
     "api": 6,
     "asktell": 6,
     "black_box": 6,
+    "exporting": 6,
+    "transfer": 6,
+    "importing": 6,
     "logbook": 6,
     "plain_input": 6,
     "watching": 6,
@@ -67,8 +70,9 @@ FLOORS = {
     "mistakes": 6,
     "options": 6,
     "compose": 7,
-    "cli": 7,
-    "__main__": 7,
+    "commands/": 7,
+    "cli": 8,
+    "__main__": 8,
     "hydra_plugins/": 8,
 }
 

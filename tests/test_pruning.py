@@ -27,7 +27,7 @@ WORDS = (
     "executor.workers=1",
     "space.time_steps.int=[1,3]",
     "space.epochs.int=[3,5]",
-    "study.budget=8",
+    "study.budget=12",
     "study.confirm=1",
     "study_dir=s",
     "problem.fidelity=epochs",
@@ -52,16 +52,18 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_a_study_prunes_as_its_history_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main([*WORDS, "pruner.eta=2"]) == 0
+    words = (*WORDS, "pruner.min_whole=0")
+    assert main([*words, "pruner.eta=2"]) == 0
     record = read_record(Path("s"))
     history, problem = record.history, record.problem
+    pruner = Halving(eta=2, min_whole=0)
     pruned = {t.number for t in history.done if t.is_pruned}
     told = {
         event.number
         for length, event in enumerate(history, start=1)
         if event.kind is Kind.REPORTED
         and event.attempt == 1
-        and Halving(eta=2).stops(problem, history.prefix(length), event.number or 0)
+        and pruner.stops(problem, history.prefix(length), event.number or 0)
     }
     assert pruned
     assert pruned <= told
@@ -72,9 +74,9 @@ def test_a_study_prunes_as_its_history_says(
     assert all(e.data["evaluation"]["stopped"] != "pruned" for e in retrained)
     assert "stopped: pruned" in capsys.readouterr().out
     # The same line shows it; another pruner, or none, is another study.
-    assert main([*WORDS, "pruner.eta=2"]) == 0
+    assert main([*words, "pruner.eta=2"]) == 0
     assert "this study is finished" in capsys.readouterr().out
-    assert "(pruner.eta: then 2, now 3)" in refused(capsys, *WORDS)
+    assert "(pruner.eta: then 2, now 3)" in refused(capsys, *words)
     assert "(pruner: only then)" in refused(capsys, *NO_PRUNER)
 
 

@@ -164,8 +164,9 @@ def test_a_file_is_no_folder_of_a_study(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         warm_start(problem_over(SPACE), [str(path)], {}, 4)
     assert str(caught.value) == (
-        f"study.warm_start: expected the folder of a study, but {path} is a file; name "
-        f"a folder, e.g. {tmp_path / 'a'}."
+        "study.warm_start: expected the folder of a study or a file of points (.json, "
+        f".yaml, .yml, .csv), but {path} is another file; name a folder, e.g. "
+        f"{tmp_path / 'a'}, or write such a file with python -m moosnn import."
     )
 
 
@@ -377,3 +378,93 @@ def test_a_mistake_is_one_line(  # noqa: PLR0917 - fixtures and one case
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "warm").exists()
+
+
+def points_file(path: Path, *points: dict[str, Any], **more: Any) -> str:
+    raw = {"points": [{"number": i, "params": p} for i, p in enumerate(points)], **more}
+    path.write_text(json.dumps(raw))
+    return str(path)
+
+
+def test_points_of_a_file_are_taken_in_their_order(tmp_path: Path) -> None:
+    name = points_file(tmp_path / "p.json", point(3), point(1), point(2), point(3))
+    found = warm_start(problem_over(SPACE), [name], {}, 2)
+    assert [dict(one) for one in found.points] == [
+        {"folder": name, "trial": 0, "params": point(3)},
+        {"folder": name, "trial": 1, "params": point(1)},
+    ]
+    assert found.notes == (f"warm start: trials 0, 1 of {name} are tried again here",)
+
+
+def test_a_csv_file_will_do_and_its_text_is_read_as_the_space_has_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("depth,lr,neuron,tau,flag,size,who\n2.0,1e-2,lif,3,TRUE,64,me\n")
+    more = {"flag": {"choice": [False, True]}, "size": {"choice": [32, 64]}}
+    found = warm_start(problem_over({**SPACE, **more}), [str(path)], {}, 4)
+    assert [one["params"] for one in found.points] == [
+        {"depth": 2, "lr": 0.01, "neuron": "lif", "tau": 3.0, "flag": True, "size": 64}
+    ]
+    assert type(found.points[0]["params"]["depth"]) is int
+    assert found.notes[0].endswith("not searched here: who")
+
+
+def test_an_option_that_is_text_is_never_taken_for_a_number(tmp_path: Path) -> None:
+    name = points_file(tmp_path / "p.json", {"kind": "1"}, {"kind": "2"})
+    space = {"kind": {"choice": ["1", 2]}, "lr": {"float": [0.0, 1.0]}}
+    found = warm_start(problem_over(space), [name], {"lr": 0.5}, 4)
+    assert [one["params"]["kind"] for one in found.points] == ["1", 2]
+
+
+def test_what_a_file_says_is_fixed_counts_less_than_a_point(tmp_path: Path) -> None:
+    plain = {k: v for k, v in point(2).items() if k != "lr"}
+    fixed = {"lr": 0.5, "batch": 64}
+    name = points_file(tmp_path / "p.json", plain, point(1), fixed=fixed)
+    found = warm_start(problem_over(SPACE), [name], {"lr": 0.1}, 4)
+    assert [one["params"]["lr"] for one in found.points] == [0.5, 0.01]
+
+
+def test_what_does_not_fit_is_said_with_parameter_and_value(tmp_path: Path) -> None:
+    name = points_file(
+        tmp_path / "p.json",
+        point(9),
+        point(7),
+        point(1, neuron="plif"),
+        point(1, lr="fast"),
+        {"depth": 1, "neuron": "if"},
+        point(2),
+    )
+    found = warm_start(problem_over(SPACE), [name], {}, 4)
+    assert numbers(found) == [5]
+    said = found.notes[0]
+    whole = "parameter 'depth': expected a whole number in [1, 5]), e.g. 9"
+    assert f"2 outside of this space ({whole}; " in said
+    assert "(parameter 'neuron': got 'plif'." in said
+    assert "(parameter 'lr': expected a number in [0.001, 1.0]), e.g. 'fast'" in said
+    assert "1 without a value for lr (give it one with study.warm_start_fill.lr" in said
+
+
+def test_a_file_none_of_whose_points_fits_is_refused(tmp_path: Path) -> None:
+    name = points_file(tmp_path / "p.json", point(9))
+    with pytest.raises(ConfigError, match=r"no point of .*p\.json fits: 1 outside of "):
+        warm_start(problem_over(SPACE), [name], {}, 4)
+
+
+def test_files_and_folders_take_turns(tmp_path: Path) -> None:
+    folder = earlier(tmp_path / "a", (point(1), measured(0.1, 9.0)))
+    name = points_file(tmp_path / "p.json", point(2), point(3))
+    found = warm_start(problem_over(SPACE), [folder, name], {}, 3)
+    assert [Path(one["folder"]).name for one in found.points] == [
+        "a",
+        "p.json",
+        "p.json",
+    ]
+
+
+def test_a_broken_file_of_points_is_refused_by_its_key(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("{")
+    with pytest.raises(
+        ConfigError, match=r"study\.warm_start: .*p\.json: expected a f"
+    ):
+        warm_start(problem_over(SPACE), [str(tmp_path / "p.json")], {}, 4)

@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass, fields
 
 from moosnn.history import Event, History, Kind
+from moosnn.optimizers.carried import Reports, carried_on, reports_of
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import Block, as_modelled, blocks_of
 from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
@@ -70,7 +71,7 @@ class FitChain:
     def _fitted(
         self, problem: Problem, history: History, cube: Cube, before: Fits
     ) -> Fits:
-        blocks = blocks_of(problem, history, cube)
+        blocks = blocks_of(problem, history, cube, carried_on(problem, history))
         after: dict[str, tuple[Hyper, ...]] = {}
         for each in fields(Fits):
             block: Block | None = getattr(blocks, each.name)
@@ -114,7 +115,8 @@ def grid_points(problem: Problem, history: History) -> list[tuple[int, str]]:
         assert event.number is not None, "the log refuses it"
         trial = history.trial(event.number)
         trial = as_modelled(problem, history, trial) or trial
-        digest.update(_spelling(event, dict(trial.proposal.params)))
+        reports = reports_of(problem, history, event.number)
+        digest.update(_spelling(event, dict(trial.proposal.params), reports))
         if event.kind is Kind.FAILED:
             continue
         count += 1
@@ -131,7 +133,7 @@ def grid_points(problem: Problem, history: History) -> list[tuple[int, str]]:
     return dense + sparse
 
 
-def _spelling(event: Event, params: dict[str, object]) -> bytes:
+def _spelling(event: Event, params: dict[str, object], reports: Reports) -> bytes:
     """Everything of an end of a trial that a model could use."""
     told = event.data.get("failure") or event.data["evaluation"]
-    return json.dumps([event.kind, event.number, params, told]).encode()
+    return json.dumps([event.kind, event.number, params, told, reports]).encode()

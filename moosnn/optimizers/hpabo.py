@@ -41,6 +41,7 @@ import numpy as np
 
 from moosnn.history import History
 from moosnn.optimizers.base import require_share, require_whole
+from moosnn.optimizers.carried import carried_on
 from moosnn.optimizers.feasibility import feasibility_score
 from moosnn.optimizers.fit_chain import FitChain
 from moosnn.optimizers.imagined import believing
@@ -159,12 +160,14 @@ class Hpabo:
     def _combined(self, question: Question, good: Sequence[Trial]) -> Gp:
         """The process of a random scalarisation of all gains."""
         problem, cube = question.problem, question.cube
-        block = blocks_of(problem, question.history, cube).objectives
+        carried = carried_on(problem, question.history)
+        block = blocks_of(problem, question.history, cube, carried).objectives
         assert block is not None, "good trials were observed"
         numbers = {trial.proposal.number for trial in good}
         told = modelled(problem, question.history)
         observed = [t for t in told if problem.is_observed(t)]
-        rows = np.array([trial.proposal.number in numbers for trial in observed])
+        rows = np.zeros(len(block.points), dtype=bool)  # what is expected is not good
+        rows[: len(observed)] = [t.proposal.number in numbers for t in observed]
         weights = question.rng.dirichlet(np.ones(block.values.shape[1]))
         column = scalarised(block, rows, weights)
         start = default_hyper(cube.dim, self.noise_share)

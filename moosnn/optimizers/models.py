@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 
 from moosnn.history import History
 from moosnn.optimizers.base import FALLBACK, Fresh, generator, proposal
+from moosnn.optimizers.carried import carried_on
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.fit_chain import FitChain
 from moosnn.optimizers.outcomes import Block, blocks_of, modelled
@@ -129,7 +130,8 @@ def surrogates_of(question: Question, chain: FitChain) -> Surrogates | None:
     """
     problem, cube = question.problem, question.cube
     fits = chain.fits(problem, question.history, cube)
-    blocks = blocks_of(problem, question.history, cube)
+    carried = carried_on(problem, question.history)
+    blocks = blocks_of(problem, question.history, cube, carried)
     gps: list[Gp] = []
     zeros: list[float] = []
     constraint: list[int] = []

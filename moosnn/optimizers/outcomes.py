@@ -10,9 +10,10 @@ violations are a hundred times larger than others; and each with the prior of a 
 that varies within the unit cube and with that of one that may reach across it. All have
 their zero where the violation has it, and all have a say in its probability.
 
-What a pruned trial measured is that of a shorter training. Models see it only if they
-see the length of a training (`Problem.fidelity`), as what the same point gives with so
-many epochs.
+What a pruned trial measured is that of a shorter training. Models see it as such only
+if they see the length of a training (`Problem.fidelity`), as what the same point gives
+with so many epochs. Otherwise they see what is expected of its end (`carried`), with
+the variance of that as known noise.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 
 from moosnn.errors import SpaceError
 from moosnn.history import History, Kind
+from moosnn.optimizers.carried import NOTHING, Carried, Expected
 from moosnn.optimizers.cube import Cube, Indexes
 from moosnn.problem import Floats, Mask, Problem
 from moosnn.trial import Trial
@@ -60,9 +62,10 @@ class Block:
 class Blocks:
     """Everything that is modelled; ``None`` = nothing of it was measured.
 
-    Objectives have the observed trials as rows, constraints all of `modelled`, and
-    viability every DONE trial and those that failed through themselves. Outcomes are in
-    the order of their metrics' names, so that the order in a config changes nothing.
+    Objectives have the observed trials as rows, constraints all of `modelled`, then
+    both what is expected of pruned ones; viability has every DONE trial and those that
+    failed through themselves. Outcomes are in the order of their metrics' names, so
+    that the order in a config changes nothing.
     """
 
     objectives: Block | None
@@ -70,16 +73,27 @@ class Blocks:
     viability: Block | None
 
 
-def blocks_of(problem: Problem, history: History, cube: Cube) -> Blocks:
-    """The modelled outcomes of a history."""
+def blocks_of(
+    problem: Problem, history: History, cube: Cube, carried: Carried = NOTHING
+) -> Blocks:
+    """The modelled outcomes of a history.
+
+    Args:
+        problem: what is wanted.
+        history: what happened.
+        cube: of the problem's space.
+        carried: what is expected of pruned trials, as far as it is to be modelled.
+    """
     done, told = history.done, modelled(problem, history)
     observed = [t for t in told if problem.is_observed(t)]
     failed = [
         t for t in history.failed if t.failure and t.failure.kind in VIABILITY_KINDS
     ]
     return Blocks(
-        _objectives(problem, observed, cube) if observed else None,
-        _constraints(problem, told, cube) if told and problem.constraints else None,
+        _objectives(problem, observed, cube, carried.losses) if observed else None,
+        _constraints(problem, told, cube, carried.violations)
+        if told and problem.constraints
+        else None,
         _viability(done, failed, cube)
         if done and len(failed) >= VIABILITY_MINIMUM
         else None,
@@ -124,7 +138,12 @@ def features_of(trials: Sequence[Trial], cube: Cube) -> Floats:
     return cube.features_of([t.proposal.params for t in trials])
 
 
-def _objectives(problem: Problem, observed: Sequence[Trial], cube: Cube) -> Block:
+def _objectives(
+    problem: Problem,
+    observed: Sequence[Trial],
+    cube: Cube,
+    expected: Sequence[Expected],
+) -> Block:
     axes = sorted(problem.objectives, key=lambda o: o.metric)
     order = [problem.objectives.index(o) for o in axes]
     reference = -problem.reference[order]
@@ -137,9 +156,10 @@ def _objectives(problem: Problem, observed: Sequence[Trial], cube: Cube) -> Bloc
             errors[row, column] = axis.loss_error(
                 trial.evaluation.metrics[axis.metric], sem
             )
+    losses, errors = _with_expected(losses, errors, expected, order)
     gains, stretch = _compressed(-losses, reference)
     return _block(
-        features_of(observed, cube),
+        features_of([*observed, *(one.trial for one in expected)], cube),
         gains,
         zeros=reference,
         errors=errors,
@@ -149,7 +169,9 @@ def _objectives(problem: Problem, observed: Sequence[Trial], cube: Cube) -> Bloc
     )
 
 
-def _constraints(problem: Problem, done: Sequence[Trial], cube: Cube) -> Block:
+def _constraints(
+    problem: Problem, done: Sequence[Trial], cube: Cube, expected: Sequence[Expected]
+) -> Block:
     axes = sorted(problem.constraints, key=lambda c: c.metric)
     order = [problem.constraints.index(c) for c in axes]
     plain = problem.violations(done)[:, order]
@@ -160,18 +182,31 @@ def _constraints(problem: Problem, done: Sequence[Trial], cube: Cube) -> Block:
             if t.evaluation
         ]
     )
+    plain, errors = _with_expected(plain, errors, expected, order)
     scale = np.median(np.abs(plain), axis=0)
     scale = np.where(scale > 0, scale, np.maximum(np.abs(plain).max(axis=0), 1e-12))
     warped = np.sign(plain) * np.log1p(np.abs(plain) / scale)
     stretch = 1.0 / (np.abs(plain) + scale)
     return _block(
-        features_of(done, cube),
+        features_of([*done, *(one.trial for one in expected)], cube),
         np.hstack([plain, warped] * 2),
         zeros=np.zeros(4 * len(axes)),
         errors=np.hstack([errors] * 4),
         stretch=np.hstack([np.ones_like(plain), stretch] * 2),
         outcome=[*range(len(axes))] * 4,
         far=[False] * (2 * len(axes)) + [True] * (2 * len(axes)),
+    )
+
+
+def _with_expected(
+    values: Floats, errors: Floats, expected: Sequence[Expected], order: Sequence[int]
+) -> tuple[Floats, Floats]:
+    """Values and their errors, with rows for what is expected."""
+    if not expected:
+        return values, errors
+    return (
+        np.vstack([values, [one.values[order] for one in expected]]),
+        np.vstack([errors, [one.errors[order] for one in expected]]),
     )
 
 

@@ -5,7 +5,8 @@ journals' files, what silence is.
 
 A trial that reports at a rung goes on if it is among the best ``1 / eta`` of all trials
 that have reported there so far ([Li2020]_, algorithm 2, in the form that stops instead
-of pausing). Trials at a rung are in this order, extending [Schmucker2021]_:
+of pausing), or if it is feasible and no feasible one dominates it there. Trials at a
+rung are in this order, extending [Schmucker2021]_:
 
 1. what violates no constraint and beats the reference in every objective,
 2. what violates no constraint,
@@ -22,6 +23,16 @@ most. So a silent one that reports fewer ``updates`` than that is not judged, an
 among those that others are compared with; to end hopeless ones early is the business of
 the task's own rule.
 
+Without the exception a small study stops the better part of its own front. On five
+searches of the digits with whole trainings of 27 epochs and rungs at 1, 3 and 9 the
+best third alone would have stopped 24 of the 36 members of their fronts and lost 0.12
+of their hypervolumes on average; with it 9, 0.007, and still 30 % of the epochs saved.
+
+Nobody is stopped at a rung before five trainings that reported there have ended: so
+many it takes to tell what such a report is worth, for models that are to learn from
+those that were stopped. (An optimizer that learns nothing from them proposed 29 trials
+in a row in one corner, all of which were stopped.)
+
 .. [Li2020] L. Li, K. Jamieson, A. Rostamizadeh, E. Gonina, J. Ben-tzur, M. Hardt,
    B. Recht, A. Talwalkar. A System for Massively Parallel Hyperparameter Tuning.
    MLSys 2020.
@@ -31,7 +42,7 @@ the task's own rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,14 +50,14 @@ import numpy as np
 
 from moosnn.errors import ConfigError
 from moosnn.history import Event, History, Kind
-from moosnn.pareto.dominance import ranks, spread
 from moosnn.problem import Problem
+from moosnn.pruners.standing import VOID, Standing, best_of, leads
 from moosnn.rungs import Rungs
 from moosnn.trial import Evaluation, Status, Trial
 
 UPDATES = "updates"  # of the weights, as a task reports them at a rung
 MIN_UPDATES = 137  # the largest number after which a network on the digits woke
-_VOID = 3  # the last group
+MIN_WHOLE = 5  # what models need to know what a report is worth
 
 
 class Halving:
@@ -58,21 +69,30 @@ class Halving:
             epochs, >= 2.
         min_updates: of its weights, before which what violates a constraint that voids
             is not judged, >= 0. A report without ``updates`` is always judged.
+        min_whole: trainings that were not void at a rung and ran to their end, before
+            which nobody is stopped there, >= 0.
 
     Raises:
         ConfigError: a number that is too small or not whole.
     """
 
     def __init__(
-        self, first: int = 1, eta: int = 3, *, min_updates: int = MIN_UPDATES
+        self,
+        first: int = 1,
+        eta: int = 3,
+        *,
+        min_updates: int = MIN_UPDATES,
+        min_whole: int = MIN_WHOLE,
     ) -> None:
-        whole = isinstance(min_updates, int) and not isinstance(min_updates, bool)
-        if not whole or min_updates < 0:
-            raise ConfigError(
-                f"min_updates: expected a whole number >= 0, got {min_updates!r}."
-            )
+        for name, value in (("min_updates", min_updates), ("min_whole", min_whole)):
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or value < 0:
+                raise ConfigError(
+                    f"{name}: expected a whole number >= 0, got {value!r}."
+                )
         self.rungs = Rungs(first=first, eta=eta)
         self.min_updates = min_updates
+        self.min_whole = min_whole
         self._seen: _Seen | None = None
 
     def stops(self, problem: Problem, history: History, number: int) -> bool:
@@ -101,89 +121,29 @@ class Halving:
         others = [one for one in rows.values() if not self._is_early(one)]
         if self._is_early(own) or len(others) < self.rungs.eta:
             return False
+        if seen.known(rows.values(), own.position) < self.min_whole:
+            return False
         count = len(others) // self.rungs.eta
-        best = best_of([one.standing for one in others], count)
-        return not any(others[row] is own for row in best)
+        standings = [one.standing for one in others]
+        best = best_of(standings, count)
+        goes_on = any(others[row] is own for row in best)
+        return not (goes_on or leads(own.standing, standings))
 
     def _is_early(self, one: _Reported) -> bool:
-        return one.standing.group == _VOID and one.updates < self.min_updates
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How good a trial is at a rung.
-
-    Attributes:
-        group: 0 = feasible and better than the reference in every objective, 1 =
-            feasible, 2 = violates a constraint, 3 = violates one that voids.
-        losses: ``m``; empty in the last group.
-        excess: beyond the constraints that void, in sum.
-    """
-
-    group: int
-    losses: tuple[float, ...]
-    excess: float
-
-    @classmethod
-    def of(cls, problem: Problem, trial: Trial) -> Standing:
-        """The standing of a DONE trial of which everything was measured."""
-        losses = problem.losses([trial])
-        if not len(losses):
-            voids = [constraint.voids for constraint in problem.constraints]
-            excess = np.maximum(problem.violations([trial])[0][voids], 0.0).sum()
-            return cls(group=_VOID, losses=(), excess=float(excess))
-        inside = bool((losses[0] < problem.reference).all())
-        group = (0 if inside else 1) if problem.is_feasible(trial) else 2
-        return cls(group=group, losses=tuple(losses[0].tolist()), excess=0.0)
-
-
-def best_of(standings: Sequence[Standing], count: int) -> list[int]:
-    """The best, in the order of this module.
-
-    Args:
-        standings: of ``n`` trials.
-        count: how many, >= 1.
-
-    Returns:
-        Rows: ``count`` of them, and those that equal the last one if it has losses.
-    """
-    found: list[int] = []
-    for equals in _in_order(standings):
-        free = count - len(found)
-        if free <= 0:
-            break
-        found += equals if len(equals) <= free else _some_of(standings, equals, free)
-    return found
-
-
-def _in_order(standings: Sequence[Standing]) -> Iterator[list[int]]:
-    """Rows that are equally good as far as groups, fronts and excess tell."""
-    for group in range(_VOID):
-        rows = [row for row, one in enumerate(standings) if one.group == group]
-        fronts = ranks(np.array([standings[row].losses for row in rows]))
-        for front in range(int(fronts.max(initial=-1)) + 1):
-            yield [rows[i] for i in np.flatnonzero(fronts == front)]
-    silent = [row for row, one in enumerate(standings) if one.group == _VOID]
-    for excess in sorted({standings[row].excess for row in silent}):
-        yield [row for row in silent if standings[row].excess == excess]
-
-
-def _some_of(standings: Sequence[Standing], rows: list[int], count: int) -> list[int]:
-    """Rows spread along their front, with those that equal one of them.
-
-    Of silent ones that are equally far gone, the first: they are often all the same.
-    """
-    if standings[rows[0]].group == _VOID:
-        return rows[:count]
-    losses = np.array([standings[row].losses for row in rows])
-    chosen = {standings[rows[i]].losses for i in spread(losses, count)}
-    return [row for row in rows if standings[row].losses in chosen]
+        return one.standing.group == VOID and one.updates < self.min_updates
 
 
 def _is_over(problem: Problem, trial: Trial, epochs: int) -> bool:
     """Whether so many epochs are all that a trial has."""
     planned = trial.proposal.params.get(problem.fidelity or "")
     return isinstance(planned, int | float) and planned <= epochs
+
+
+def _as_ended(history: History, number: int, evaluation: Evaluation) -> Trial:
+    """A trial with an evaluation; everything else is that of the trial as it is now."""
+    return replace(
+        history.trial(number), status=Status.DONE, evaluation=evaluation, failure=None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +175,7 @@ class _Seen:
         length: how many events are read.
         last: the last of them.
         at: each rung's reports, in order.
+        whole: where observed trainings ended that nobody had stopped, by number.
         highest: the last rung of each trial.
         verdicts: by number and rung.
     """
@@ -224,6 +185,7 @@ class _Seen:
     length: int = 0
     last: Event | None = None
     at: dict[int, list[_Reported]] = field(default_factory=dict)
+    whole: dict[int, int] = field(default_factory=dict)
     highest: dict[int, int] = field(default_factory=dict)
     verdicts: dict[tuple[int, int], bool] = field(default_factory=dict)
 
@@ -236,6 +198,17 @@ class _Seen:
     def rung_of(self, number: int) -> int | None:
         """The last rung that a trial has told of."""
         return self.highest.get(number)
+
+    def known(self, reports: Iterable[_Reported], position: int) -> int:
+        """Of how many reports that are not void the end was known at an event.
+
+        A training that ended at the rung went on to nothing.
+        """
+        return sum(
+            one.standing.group < VOID
+            and one.position < self.whole.get(one.number, position) < position
+            for one in reports
+        )
 
     def read(self, history: History) -> None:
         """Read what is new."""
@@ -253,6 +226,8 @@ class _Seen:
         event = history[position]
         assert event.number is not None, "the log refuses it"
         evaluation = Evaluation.from_json(event.data["evaluation"])
+        if self.problem.is_observed(_as_ended(history, event.number, evaluation)):
+            self.whole[event.number] = position
         reports = [
             e for e in history.of_number(event.number) if e.kind is Kind.REPORTED
         ]
@@ -270,13 +245,7 @@ class _Seen:
         evaluation = Evaluation(metrics=metrics)
         if self.problem.check_evaluation(evaluation) is not None:
             return  # a report of the training alone
-        # Everything but what was measured is that of the trial as it is now.
-        trial = replace(
-            history.trial(number),
-            status=Status.DONE,
-            evaluation=evaluation,
-            failure=None,
-        )
+        trial = _as_ended(history, number, evaluation)
         self.verdicts.pop((number, step), None)  # another attempt came here again
         self.highest[number] = step
         reported = _Reported(

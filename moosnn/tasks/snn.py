@@ -191,6 +191,7 @@ class SnnTask:
         from moosnn.snn.learning.spent import resident_mb
         from moosnn.snn.learning.training import planned_updates
         from moosnn.snn.network import SpikingNetwork
+        from moosnn.snn.raster import raster_of
         from moosnn.snn.samples import Samples
 
         start = time.perf_counter()
@@ -234,6 +235,7 @@ class SnnTask:
             context,
             network,
             data,
+            raster_of(network, samples, code(), split) if answered else None,
             number=proposal.number,
             seed=proposal.seed,
             data_sha256=self._source.fingerprint(),

@@ -16,6 +16,7 @@ from moosnn.trial import Proposal
 if TYPE_CHECKING:
     from moosnn.snn.learning.checkpoint import Checkpoint
     from moosnn.snn.network import SpikingNetwork
+    from moosnn.snn.raster import Raster
 
 
 def checkpoint_of(proposal: Proposal, context: Context, every_s: float) -> Checkpoint:
@@ -43,6 +44,7 @@ def save(
     context: Context,
     network: SpikingNetwork,
     data: Dataset,
+    raster: Raster | None,
     **facts: str | int | None,
 ) -> None:
     """Write a network, and what is to be known of it.
@@ -51,11 +53,15 @@ def save(
         context: of the attempt.
         network: trained.
         data: that it was trained on.
+        raster: what it did with a sample, if it answers.
         **facts: of its training, for the file's metadata.
     """
     from moosnn import __version__
+    from moosnn.snn.raster import save_raster
     from moosnn.snn.weights import save_network
 
+    if raster is not None:
+        save_raster(context.workdir, raster)
     save_network(
         context.workdir,
         network,

@@ -14,6 +14,7 @@ from moosnn.history import Event, History, Kind
 from moosnn.pareto.front import Front
 from moosnn.pareto.pooling import Key, key_of
 from moosnn.problem import Problem
+from moosnn.snn.raster import RASTER
 from moosnn.tracking.current_front import CurrentFront
 from moosnn.tracking.summary import front_csv
 
@@ -120,8 +121,10 @@ class Results:
         return ended <= _MANY_TRIALS or waited > _CSV_EVERY_S
 
     def _delete_weights(self, number: int) -> None:
-        for weights in (self._folder / "trials" / f"{number:06d}").glob(f"*/{WEIGHTS}"):
-            weights.unlink()
+        attempts = self._folder / "trials" / f"{number:06d}"
+        for name in (WEIGHTS, RASTER):
+            for path in attempts.glob(f"*/{name}"):
+                path.unlink()
 
     def _write_csv(self, history: History) -> None:
         path = self._folder / FRONT_CSV

@@ -18,6 +18,7 @@ from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.space import Params, Space, Value
 from moosnn.tracking.points import points_of
+from moosnn.tracking.trial_table import table_csv, trial_table
 from moosnn.trial import Trial
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
@@ -232,36 +233,8 @@ def front_csv(problem: Problem, history: History) -> str:
 
 
 def trials_csv(problem: Problem, history: History) -> str:
-    """Every proposed trial as CSV, a row a trial, by number.
-
-    Columns: ``number``, ``status`` (pending, done, failed), ``origin``, ``feasible``
-    (True, False; blank unless done), ``stopped``, ``seconds``, ``failure`` (its kind),
-    every metric that any trial measured, every parameter (``param.<name>``, blank where
-    inactive), ``repeats`` (the number of the trial whose point it repeats, or blank).
-    Each trial has its own values; the means of points are in the front's file.
-    """
-    trials = history.trials
-    measured = {m for t in trials if t.evaluation for m in t.evaluation.metrics}
-    metrics = [*problem.metrics, *sorted(measured - set(problem.metrics))]
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    head = ["number", "status", "origin", "feasible", "stopped", "seconds", "failure"]
-    names = [f"param.{name}" for name in problem.space]
-    writer.writerow([*head, *metrics, *names, "repeats"])
-    for trial in trials:
-        found, active = trial.evaluation, problem.space.active(trial.proposal.params)
-        row = [trial.number, trial.status, trial.proposal.origin]
-        if found is None:
-            row += ["", "", "", trial.failure.kind if trial.failure else ""]
-        else:
-            feasible = problem.is_feasible(trial)
-            row += [feasible, found.stopped or "", found.seconds, ""]
-        values = found.metrics if found else {}
-        row += [values.get(metric, "") for metric in metrics]
-        row += [active.get(name, "") for name in problem.space]
-        repeats = trial.proposal.repeats
-        writer.writerow([*row, "" if repeats is None else repeats])
-    return table.getvalue()
+    """Every proposed trial as CSV, a row a trial; for its columns see `trial_table`."""
+    return table_csv(trial_table(problem, history))
 
 
 def _test_columns(problem: Problem, row: Member) -> list[float | int | str]:

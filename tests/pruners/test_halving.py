@@ -6,8 +6,9 @@ import pytest
 from moosnn.errors import ConfigError
 from moosnn.history import Event, HistoryBuilder, Kind
 from moosnn.problem import Constraint, Objective, Problem
-from moosnn.pruners.halving import MIN_UPDATES, Halving, Standing, best_of
+from moosnn.pruners.halving import MIN_UPDATES, MIN_WHOLE, Halving
 from moosnn.space import Space
+from tests.pruners.test_standing import dominated_by
 
 SPACE = Space.from_config({"x": {"float": [0, 1]}, "epochs": {"int": [1, 27]}})
 PROBLEM = Problem(
@@ -30,7 +31,7 @@ class Rung:
     def __init__(self, pruner=None, problem=PROBLEM):
         self.builder = HistoryBuilder()
         self.problem = problem
-        self.pruner = pruner or Halving()
+        self.pruner = pruner or Halving(min_whole=0)
         self.builder.append(Event(kind=Kind.STUDY))
 
     @property
@@ -73,7 +74,7 @@ def test_the_best_third_goes_on():
 
 
 def test_nobody_ends_before_as_many_came_as_are_compared():
-    rung = Rung(Halving(eta=4))
+    rung = Rung(Halving(eta=4, min_whole=0))
     assert [rung.reach(4, accuracy=0.5 - k / 100) for k in range(4)] == [
         *[False] * 3,
         True,
@@ -84,7 +85,7 @@ def test_other_epochs_are_no_rungs():
     rung = Rung()
     for accuracy in (0.9, 0.9, 0.9, 0.3):
         assert not rung.reach(2, accuracy=accuracy)
-    rung = Rung(Halving(first=2))
+    rung = Rung(Halving(first=2, min_whole=0))
     assert [rung.reach(6, accuracy=a) for a in (0.9, 0.9, 0.3)][-1]
 
 
@@ -119,11 +120,86 @@ def test_what_is_better_in_one_objective_is_not_behind():
 
 
 def test_beyond_the_reference_comes_after_what_counts():
-    """The quietest network, whose accuracy is worth nothing."""
+    """Of two that others dominate."""
+    rung = Rung()
+    for accuracy, spikes in ((0.5, 10.0), (0.1, 1.0), (0.4, 20.0), (0.3, 30.0)):
+        rung.reach(1, accuracy=accuracy, spikes=spikes)
+    assert rung.reach(1, accuracy=0.05, spikes=2.0)
+
+
+def test_what_no_feasible_one_dominates_goes_on():
+    """Even the quietest network, whose accuracy is worth nothing yet."""
     rung = Rung()
     for accuracy in (0.5, 0.4, 0.3):
         rung.reach(1, accuracy=accuracy, spikes=100.0)
-    assert rung.reach(1, accuracy=0.1, spikes=0.1)
+    assert not rung.reach(1, accuracy=0.1, spikes=0.1)
+    assert rung.reach(1, accuracy=0.1, spikes=0.2)
+    assert not rung.reach(1, accuracy=0.11, spikes=0.2)
+    assert rung.reach(1, accuracy=0.11, spikes=0.01, size=200.0)  # infeasible
+    assert rung.reach(1, accuracy=0.11, spikes=0.01, margin=0.5)  # silent
+    assert not rung.reach(1, accuracy=0.05, spikes=0.05)  # they dominate nobody
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nobody_of_the_front_of_a_rung_is_stopped(seed):
+    """Of those that have come there so far, by the definition of dominance."""
+    rng, rung, come = np.random.default_rng(seed), Rung(), []
+    stopped = 0
+    for _ in range(40):
+        accuracy, power = rng.uniform(0, 1), rng.uniform(-1, 3)
+        come.append([-accuracy, power])
+        ends = rung.reach(1, accuracy=accuracy, spikes=10**power)
+        assert dominated_by(np.array(come), len(come) - 1) or not ends
+        stopped += ends
+    assert stopped > 10
+
+
+def test_nobody_ends_before_it_is_known_what_a_report_is_worth():
+    """Silent ones and those that were stopped do not tell."""
+
+    def after(whole, step=1, margin=-1.0, **last):
+        rung = Rung(Halving())
+        for count in range(whole + 1):
+            report, end = (step, margin), last
+            if count < whole:
+                report, end = (1, -1.0), {}
+            assert not rung.reach(report[0], accuracy=0.9, margin=report[1])
+            number = rung.history.proposals - 1
+            rung.tell(number, 4, train_accuracy=0.5)
+            rung.finish(number, **{"accuracy": 0.9, "spikes": 10.0, **end})
+        return rung.reach(1, accuracy=0.3)
+
+    assert after(MIN_WHOLE - 1)
+    assert not after(MIN_WHOLE - 2)
+    assert not after(MIN_WHOLE - 1, margin=0.5)
+    assert not after(MIN_WHOLE - 1, step=2)
+    assert not after(MIN_WHOLE - 1, step=3)
+    assert not after(MIN_WHOLE - 1, stopped="pruned")
+    assert not after(MIN_WHOLE - 1, stopped="silent")
+
+
+def test_a_training_that_ended_at_a_rung_tells_nothing_of_those_that_go_on():
+    rung = Rung(Halving(min_whole=1))
+    for _ in range(3):
+        number = rung.begin(epochs=3)
+        for step in (1, 2, 3):
+            rung.tell(number, step, train_accuracy=0.5)
+        rung.finish(number, accuracy=0.9, spikes=10.0)
+    assert not rung.reach(3, accuracy=0.3)
+
+
+def test_who_ends_whole_later_does_not_change_an_answer():
+    rung = Rung(Halving(min_whole=1))
+    late = rung.begin()
+    for accuracy in (0.9, 0.9, 0.3):
+        assert not rung.reach(1, accuracy=accuracy)
+    told = rung.history.proposals - 1
+    rung.tell(late, 1, accuracy=0.9, spikes=9.0, margin=-1.0, size=1.0, updates=LATE)
+    rung.tell(late, 2, train_accuracy=0.5)
+    rung.finish(late, accuracy=0.9, spikes=10.0)
+    assert not rung.tell(told, 2, train_accuracy=0.5)
+    assert not Halving(min_whole=1).stops(PROBLEM, rung.history, told)
+    assert rung.reach(1, accuracy=0.3)
 
 
 def test_silent_networks_come_last():
@@ -189,9 +265,14 @@ def test_a_trial_at_its_last_epoch_goes_on():
         assert rung.tell(rung.begin(epochs), 3, **metrics) is ends
 
 
-def test_the_same_history_gives_the_same_answer():
+@pytest.mark.parametrize("min_whole", [0, 3])
+def test_the_same_history_gives_the_same_answer(min_whole):
     """Asked anew of every prefix, by a pruner that remembers nothing."""
-    rung, rng = Rung(), np.random.default_rng(0)
+
+    def anew():
+        return Halving(min_whole=min_whole)
+
+    rung, rng = Rung(anew()), np.random.default_rng(0)
     told = []
     running = {rung.begin(): 0 for _ in range(6)}
     for _ in range(150):
@@ -211,8 +292,8 @@ def test_the_same_history_gives_the_same_answer():
             running[rung.begin()] = 0
     assert {answer for *_, answer in told} == {True, False}
     for length, number, answer in told:
-        assert Halving().stops(PROBLEM, rung.history.prefix(length), number) is answer
-    pruner = Halving()  # one that is asked backwards
+        assert anew().stops(PROBLEM, rung.history.prefix(length), number) is answer
+    pruner = anew()  # one that is asked backwards
     for length, number, answer in reversed(told):
         assert pruner.stops(PROBLEM, rung.history.prefix(length), number) is answer
 
@@ -226,34 +307,6 @@ def test_another_attempt_is_judged_anew():
     assert not rung.tell(2, 1, **same)
 
 
-def dominated_by(losses, row):
-    return [
-        other
-        for other in range(len(losses))
-        if (losses[other] <= losses[row]).all() and (losses[other] < losses[row]).any()
-    ]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_whole_fronts_go_on_in_their_order(seed):
-    """Peeled off one after the other by the definition of dominance."""
-    losses = np.random.default_rng(seed).random((30, 2)).round(2)
-    standings = [Standing(group=0, losses=tuple(row), excess=0.0) for row in losses]
-    left, taken = set(range(30)), set()
-    while left:
-        front = {r for r in left if not set(dominated_by(losses, r)) & left}
-        taken |= front
-        left -= front
-        assert set(best_of(standings, len(taken))) == taken
-
-
-def test_of_a_front_that_fits_in_part_its_ends_go_on_and_equal_ones_together():
-    points = [(0.0, 1.0), (0.4, 0.6), (0.5, 0.5), (1.0, 0.0), (1.0, 0.0)]
-    standings = [Standing(group=1, losses=p, excess=0.0) for p in points]
-    assert sorted(best_of(standings, 2)) == [0, 3, 4]
-    assert sorted(best_of(standings, 3)) == [0, 2, 3, 4]
-
-
 def test_a_pruner_of_no_sense_is_refused():
     with pytest.raises(ConfigError, match=r"rungs\.eta: expected .* >= 2, got 1"):
         Halving(eta=1)
@@ -261,10 +314,5 @@ def test_a_pruner_of_no_sense_is_refused():
         Halving(first=0)
     with pytest.raises(ConfigError, match=r"min_updates: .* >= 0, got 1\.5"):
         Halving(min_updates=1.5)
-
-
-def test_of_silent_ones_that_are_all_the_same_only_the_first_go_on():
-    """Dead networks often share one margin; they are not let through together."""
-    good = [Standing(group=0, losses=(0.1, 0.2), excess=0.0)] * 2
-    dead = [Standing(group=3, losses=(), excess=0.95)] * 28
-    assert best_of([*good, *dead], 10) == list(range(10))
+    with pytest.raises(ConfigError, match=r"min_whole: .* >= 0, got -1"):
+        Halving(min_whole=-1)

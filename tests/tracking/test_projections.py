@@ -328,7 +328,7 @@ def test_no_words_of_a_matrix_overlap(count: int) -> None:
     ]
 
 
-def test_a_study_without_trials_can_be_drawn_and_its_report_is_the_matrix(
+def test_a_study_without_trials_can_be_drawn_and_its_tables_have_all_objectives(
     tmp_path: Path,
 ) -> None:
     of = problem()["plain"]
@@ -337,7 +337,6 @@ def test_a_study_without_trials_can_be_drawn_and_its_report_is_the_matrix(
     shown = story(of)
     study = compared("study", {}, of, shown, 10)
     names = write_study(tmp_path, shown, group([study]))
-    assert "front.png" in names
-    assert (tmp_path / "front.png").stat().st_size > 1000
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
     header = (tmp_path / "front.csv").read_text().splitlines()[0].split(",")
     assert [o.metric for o in of.objectives] == header[1:4]

@@ -1,0 +1,1 @@
+"""The search of moosnn as a sweeper of Hydra: ``hydra/sweeper=moosnn``."""

@@ -1,0 +1,149 @@
+"""The points of a study of Optuna's, the best ones first.
+
+Knows: what Optuna's trials say. Must not know: storages' files, spaces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moosnn.conditions import is_number, is_value
+from moosnn.errors import ConfigError, nearest
+from moosnn.exchange.optuna_storage import opened
+from moosnn.exchange.optuna_trials import METRICS
+from moosnn.exchange.points import Point, Points
+from moosnn.pareto.dominance import ranks, spread
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+FIXED = "fixed"  # the user attribute of a study that was exported from here
+_SPREAD = 50  # so many of the front are put in order; nobody tries more of them again
+_LARGEST = 1e300
+
+
+def read_optuna(path: Path, name: str | None) -> tuple[Points, list[str]]:
+    """Read the complete trials of a study.
+
+    Feasible ones come first, by non-dominated sorting in the study's own directions;
+    of the front the ends, then what fills the widest gaps. Infeasible ones are points
+    only where no trial is feasible, those that violate least first.
+
+    Args:
+        path: of the storage, which is only read.
+        name: of the study; ``None`` = the only one.
+
+    Returns:
+        The points, and lines for people.
+
+    Raises:
+        ConfigError: no storage, no such study, several and no name, no complete trial.
+    """
+    with opened(path) as storage:
+        study = _study(path, storage, name)
+        trials = study.get_trials(deepcopy=False)
+        complete = [t for t in trials if t.state.name == "COMPLETE" and t.params]
+        if not complete:
+            states = sorted({trial.state.name for trial in trials})
+            found = f": {', '.join(states)} only" if states else ""
+            raise ConfigError(
+                f"{path}: study {study.study_name!r}: none of {len(trials)} trials is "
+                f"complete{found}."
+            )
+        kept, note = _best_first(study, complete)
+        metrics = _metrics(study)
+        fixed = study.user_attrs.get(FIXED)
+        points = Points(
+            source=str(path),
+            study=study.study_name,
+            points=tuple(_point(trial, metrics) for trial in kept),
+            fixed=_values(fixed) if isinstance(fixed, dict) else {},
+        )
+    notes = [note]
+    if len(kept) < len(trials):
+        notes.append(f"{len(trials) - len(kept)} of {len(trials)} trials left out")
+    return points, notes
+
+
+def _study(path: Path, storage: Any, name: str | None) -> Study:  # noqa: ANN401 -- optuna is optional
+    import optuna
+
+    names = [study.study_name for study in storage.get_all_studies()]
+    if not names:
+        raise ConfigError(f"{path}: no study of Optuna's in it.")
+    if name is None and len(names) > 1:
+        raise ConfigError(
+            f"{path}: holds {len(names)} studies: name one with --study: "
+            f"{', '.join(sorted(names))}."
+        )
+    if name is not None and name not in names:
+        raise ConfigError(f"{path}: no study {name!r}.{nearest(name, names)}")
+    return optuna.load_study(study_name=name or names[0], storage=storage)
+
+
+def _best_first(
+    study: Study, trials: Sequence[FrozenTrial]
+) -> tuple[list[FrozenTrial], str]:
+    """The trials that are points, in order, and what they are."""
+    excess = [sum(max(v, 0.0) for v in t.constraints.values()) for t in trials]
+    feasible = [t for t, over in zip(trials, excess, strict=True) if over <= 0]
+    if not feasible:
+        order = np.argsort(excess, kind="stable")
+        return [trials[i] for i in order], "none is feasible: least violating first"
+    losses = _losses(study, feasible)
+    rank = ranks(losses)
+    front = np.flatnonzero(rank == 0)
+    rest = sorted(np.flatnonzero(rank > 0), key=lambda i: (rank[i], i))
+    rows = [*(front[i] for i in _spread_first(losses[front])), *rest]
+    return [feasible[i] for i in rows], f"{len(front)} of them are its front"
+
+
+def _losses(study: Study, trials: Sequence[FrozenTrial]) -> Any:  # noqa: ANN401 -- an array
+    """``n x m``, minimised, finite."""
+    signs = [-1.0 if d.name == "MAXIMIZE" else 1.0 for d in study.directions]
+    values = np.array([trial.values for trial in trials], dtype=float) * signs
+    return np.nan_to_num(values, posinf=_LARGEST, neginf=-_LARGEST)
+
+
+def _spread_first(losses: Any) -> list[int]:  # noqa: ANN401 -- an array
+    """Rows in an order of which every beginning lies spread along the front."""
+    order: list[int] = []
+    for count in range(1, min(len(losses), _SPREAD) + 1):
+        order += [row for row in spread(losses, count) if row not in order]
+    return [*order, *(row for row in range(len(losses)) if row not in order)]
+
+
+def _metrics(study: Study) -> list[str]:
+    """What the objectives are called."""
+    return study.metric_names or [f"value_{k}" for k in range(len(study.directions))]
+
+
+def _point(trial: FrozenTrial, names: Sequence[str]) -> Point:
+    metrics = dict(zip(names, trial.values, strict=True))
+    return Point(
+        number=trial.number,
+        params=_values(trial.params),
+        metrics={
+            k: float(v) for k, v in (metrics | _told(trial)).items() if is_number(v)
+        },
+    )
+
+
+def _told(trial: FrozenTrial) -> dict[str, Any]:
+    """What an export from here told of a trial."""
+    try:
+        told = json.loads(trial.user_attrs.get(METRICS, "{}"))
+    except (TypeError, ValueError):  # somebody else's attribute of that name
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _values(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be a parameter's value here; Optuna's choices may be ``None``."""
+    return {name: value for name, value in params.items() if is_value(value)}

@@ -1,0 +1,1 @@
+"""The page of a report: what it shows, computed here, and how it is shown."""
