@@ -22,6 +22,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from moosnn.tracking.page.bundle import plotly_code
+
 # One subject each. The order is that of use at loading time: no build step, no modules,
 # since a page opened from a disk may not load any.
 SCRIPTS = (
@@ -83,9 +85,7 @@ def page_text(data: Mapping[str, Any]) -> str:
     Raises:
         ValueError: a number is not finite.
     """
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly is
-
-    bundle = _script_text(get_plotlyjs())
+    bundle = _script_text(plotly_code())
     own = _script_text("\n".join(_part(name) for name in SCRIPTS))
     parts = {
         "policy": _policy(own, bundle),
