@@ -37,10 +37,13 @@ def load(study_dir: Path | str, number: int) -> tuple[SpikingNetwork, Preprocess
         preprocessing (raw samples to ``T x N x features``), on the CPU.
 
     Raises:
-        StudyFolderError: the folder holds no study, or not the trial's weights.
+        StudyFolderError: the folder holds no study, or not the trial's weights, or
+            the network is somebody's own (``task=module``).
         ConfigError: the study has no such trial, or it was not evaluated.
     """
     from moosnn.snn.weights import WEIGHTS, load_network
+    from moosnn.tasks.module_files import DESCRIPTION
+    from moosnn.tasks.module_files import WEIGHTS as MODULE
 
     if not isinstance(number, int):
         raise ConfigError(f"expected a trial number, got {number!r}.")
@@ -57,6 +60,12 @@ def load(study_dir: Path | str, number: int) -> tuple[SpikingNetwork, Preprocess
     if trial.status is not Status.DONE:
         raise ConfigError(f"{folder}: trial {number} is {trial.status}, not done.")
     trained = attempt_folder(folder, number, trial.attempt)
+    if (trained / MODULE).exists():
+        raise StudyFolderError(
+            f"{folder}: trial {number} is a network of your own: make it with its "
+            f"factory and load {trained / MODULE} into it; {DESCRIPTION} beside it has "
+            "the factory's arguments."
+        )
     if not (trained / WEIGHTS).exists():
         raise StudyFolderError(
             f"{folder}: trial {number} has no weights any more: they are kept for the "

@@ -6,6 +6,7 @@ does.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ def run(words: Sequence[str]) -> int:
     except SystemExit:  # --help
         return 0
     parser.refuse(rest)
+    _never_unprintable()
     code = None
     try:
         code = COMMANDS[name].run(options)
@@ -46,3 +48,12 @@ def run(words: Sequence[str]) -> int:
         # Whoever reads, such as head, has enough. Nor may Python complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code or 0
+
+
+def _never_unprintable() -> None:
+    """In a locale without some character its number is printed, and nothing breaks."""
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        change = getattr(stream, "reconfigure", None)
+        if change is not None and codecs.lookup(encoding).name != "utf-8":
+            change(errors="backslashreplace")

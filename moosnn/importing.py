@@ -49,7 +49,7 @@ def import_points(source: str, study: str | None, out: Path | None) -> list[str]
         require_new(out)
     points, notes = _read(source, study)
     if out is None:
-        return points_text(points).splitlines()
+        return points_text(points, ascii_only=True).splitlines()
     write_points(out, points)
     what = f" of study {points.study!r}" if points.study else ""
     count = len(points.points)

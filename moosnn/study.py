@@ -325,10 +325,11 @@ class Study:
             if kinds <= {"crashed", "invalid"}:
                 last = failed[-1].failure
                 assert last is not None
-                where = f"; see {last.log}" if last.log else ""
+                where = self._journal.path.parent
+                log = f"; see {where / last.log}" if last.log else ""
                 raise ConfigError(
                     f"the first {len(failed)} trials all failed, the last one with: "
-                    f"{last.message}{where}. Mend the task, then start anew with "
+                    f"{last.message}{log}. Mend the task, then start anew with "
                     "another study_dir=…."
                 )
 

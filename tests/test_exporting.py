@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -209,6 +210,18 @@ def test_weights_are_those_of_the_study(digits_study: Path, tmp_path: Path) -> N
         export(record, "weights", tmp_path / "net", number)
 
 
+def test_somebodys_own_network_is_not_said_to_be_gone(record: Record) -> None:
+    trained = record.folder / "trials/000000/1"
+    trained.mkdir(parents=True)
+    try:
+        (trained / "module.safetensors").touch()
+        with pytest.raises(StudyFolderError, match="a network of your own") as caught:
+            moosnn.load(record.folder, 0)
+    finally:
+        shutil.rmtree(trained)
+    assert str(trained / "module.safetensors") in str(caught.value)
+
+
 def test_a_graph_of_nir_is_that_of_the_network(
     digits_study: Path, tmp_path: Path
 ) -> None:
@@ -226,3 +239,10 @@ def test_a_graph_of_nir_is_that_of_the_network(
 def test_the_formats_are_those_that_are_documented() -> None:
     page = (Path(__file__).parents[1] / "docs/exchange.md").read_text()
     assert all(f"--to {name}" in page for name in FORMATS)
+
+
+def test_a_place_below_a_file_is_one_line(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StudyFolderError, match=r"a\.csv: cannot be written: "):
+        export(record, "csv", tmp_path / "file" / "a.csv", None)
+    assert (tmp_path / "file").read_text() == "mine"

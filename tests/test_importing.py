@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,51 @@ def test_values_that_we_do_not_have_are_left_out(tmp_path: Path) -> None:
     assert one.params == {"lr": 0.5, "flag": True}
 
 
+def test_a_csv_file_may_begin_with_empty_lines_and_number_its_rows(
+    tmp_path: Path,
+) -> None:
+    # As pandas writes it: the first column has no name.
+    text = "\n\n, lr ,number\n0,0.1,7\n1,0.2," + "9" * 5000 + "\n"
+    (tmp_path / "a.csv").write_text(text)
+    points = imported(tmp_path / "a.csv", tmp_path / "p.json").points
+    assert [(p.number, p.params["lr"]) for p in points] == [(7, "0.1"), (1, "0.2")]
+    assert {*points[0].params} == {"lr", "number"}
+
+
+def test_a_row_of_a_csv_file_has_the_number_of_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\nlr,depth\n\n1\n")
+    with pytest.raises(ConfigError, match="row 4: expected 2 values"):
+        import_points(str(tmp_path / "a.csv"), None, None)
+
+
+def test_a_trial_that_optuna_cannot_read_is_one_line(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'a.db'}")
+    add(study, [1.0])
+    with closing(sqlite3.connect(tmp_path / "a.db")) as base, base:
+        base.execute("UPDATE trial_params SET distribution_json = '{}'")
+    with pytest.raises(ConfigError, match="cannot read its trials: KeyError: 'type'"):
+        import_points(str(tmp_path / "a.db"), None, None)
+
+
+def test_complete_trials_without_parameters_are_no_points(tmp_path: Path) -> None:
+    add(optuna_study(tmp_path / "a.log"), [1.0], params={})
+    with pytest.raises(ConfigError, match="no complete trial has a parameter"):
+        import_points(str(tmp_path / "a.log"), None, None)
+
+
+def test_a_printed_point_needs_no_character_beyond_ascii(tmp_path: Path) -> None:
+    (tmp_path / "ü.csv").write_text("größe\n1\n", encoding="utf-8")
+    text = "\n".join(import_points(str(tmp_path / "ü.csv"), None, None))
+    assert text.isascii()
+    assert json.loads(text)["points"][0]["params"] == {"größe": "1"}
+
+
+def test_points_nested_beyond_reading_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="expected a file of points in JSON"):
+        read_points(tmp_path / "p.json")
+
+
 def test_a_study_of_several_is_named(tmp_path: Path) -> None:
     for name, value in (("first", 0.1), ("second", 0.2)):
         add(optuna_study(tmp_path / "a.log", name), [value], params={"lr": value})
@@ -249,6 +295,7 @@ SOURCES: dict[str, tuple[str | bytes, str]] = {
     "text.txt": ("hello\n", r"no study of Optuna's in it"),
     "list.log": ("[1, 2]\n", r"expected a CSV file .* got neither"),
     "empty.log": ("", r"no study of Optuna's in it"),
+    "deep.log": ("[" * 100_000 + "\n", r"expected a CSV file .* got neither"),
     "torn.db": (b"SQLite format 3\x00" + b"x" * 200, r"cannot be read"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -329,8 +330,10 @@ def test_a_task_that_always_crashes_ends_the_study(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError,
         match=r"first 5 trials all failed.*RuntimeError: always.*error\.log",
-    ):
+    ) as caught:
         drive(tmp_path, task, Sobol())
+    (log,) = re.findall(r"see (\S+error\.log)", str(caught.value))
+    assert Path(log).is_file()
     assert set(task.evaluated.values()) == {2}
 
 

@@ -71,7 +71,8 @@ class Start:
         if file is None or _is_hosted() or not Path(file).is_file():
             return None
         spec = getattr(main, "__spec__", None)
-        module = None if spec is None else str(spec.name)
+        # A folder with a __main__.py was started by its path, as a file is.
+        module = None if spec is None or spec.name == _MAIN else str(spec.name)
         hydra = config.hydra
         return cls(
             file=str(Path(file).absolute()),
@@ -252,7 +253,8 @@ def _arguments(file: Path, module: str | None) -> Sequence[str]:
     words = sys.orig_argv
     for index, word in enumerate(words[1:], start=1):
         if module is None:
-            found = Path(word).is_file() and Path(word).samefile(file)
+            started = Path(word, f"{_MAIN}.py") if Path(word).is_dir() else Path(word)
+            found = started.is_file() and started.samefile(file)
         else:
             named = word in (module, module.removesuffix(f".{_MAIN}"))
             found = named and words[index - 1] == "-m"

@@ -18,13 +18,14 @@ from typing import Any, NoReturn, cast
 
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.moosnn_sweeper import _wording
 from hydra_plugins.moosnn_sweeper._app import App, Start
 from hydra_plugins.moosnn_sweeper._overrides import (
     Overrides,
+    bare,
     read_overrides,
     with_conditions,
     words_of,
@@ -47,6 +48,7 @@ _TASK = "hydra_plugins.moosnn_sweeper._task.HydraJob"
 _FILES = "hydra_plugins.moosnn_sweeper._files.HydraFiles"
 _MISTAKE = 2
 _NOW = "${now:"
+_NOT_GIVEN = "not given"  # OmegaConf's own mark for it cannot be read back
 _LONGEST = 200  # characters of a setting; of a longer one its digest tells
 
 
@@ -113,10 +115,11 @@ class Sweep:
         overrides = replace(overrides, space=forms)
         space = Space.from_config(forms)
         problem = Problem.from_config(space, problem_of(self.given))
+        self._require_a_free_seed(space)
         with _in_one_line(self._keys):
+            folder = Path(str(self.config.hydra.sweep.dir))
             self._try_out(overrides.fixed, space)
             task = self._task(overrides, problem)
-        folder = Path(str(self.config.hydra.sweep.dir))
         study = study_of(self.given, task=task, space=forms, folder=folder)
         start = self._start()
         record = {
@@ -130,6 +133,24 @@ class Sweep:
             "record": _hidden(json.dumps(record)),
         }
         return study
+
+    def _require_a_free_seed(self, space: Space) -> None:
+        """Refuse a seed of jobs that is no key, or that the search sets as well.
+
+        Raises:
+            ConfigError: it is one.
+        """
+        seed = self.given["trial_seed"]
+        where = "hydra.sweeper.trial_seed"
+        if seed is not None and (not isinstance(seed, str) or not bare(seed)):
+            raise ConfigError(
+                f"{where}: expected the override that takes a job's seed, such as seed "
+                f"or +run.seed, got {seed!r}."
+            )
+        if seed is not None and bare(seed) in map(bare, space.parameters):
+            raise ConfigError(
+                f"{where}: {bare(seed)} is searched: expected a key that is not."
+            )
 
     def _start(self) -> Start | None:
         """How workers start the app, unless jobs run in this process.
@@ -170,7 +191,10 @@ class Sweep:
         seed = self.given["trial_seed"]
         ends = () if seed is None else (f"{seed}=0",)
         for words in _samples(space, loader):
-            loader.load_sweep_config(self.config, [*fixed, *words, *ends])
+            job = loader.load_sweep_config(self.config, [*fixed, *words, *ends])
+            with open_dict(job):
+                job.hydra.job.id, job.hydra.job.num = "0", 0
+            str(job.hydra.sweep.subdir)  # it may name what is not there
 
     def _keys(self) -> list[str]:
         plain = OmegaConf.to_container(self.config)
@@ -217,7 +241,7 @@ def _samples(space: Space, loader: Any) -> Iterator[list[str]]:  # noqa: ANN401 
     middle = space.decode([0.5] * len(space))
     yield words_of(space, middle)
     for name, parameter in space.parameters.items():
-        group = name.lstrip("+~").partition("@")[0]
+        group = bare(name).partition("@")[0]
         if isinstance(parameter, Choice) and loader.get_group_options(group):
             for option in parameter.options:
                 if option != middle[name]:
@@ -243,7 +267,7 @@ def _flat(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, st
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key}.")
             continue
-        text = str(value)
+        text = _NOT_GIVEN if value == MISSING else str(value)
         if len(text) > _LONGEST:
             text = hashlib.sha256(text.encode()).hexdigest()
         yield f"{prefix}{key}", text.replace("${", "$ {")

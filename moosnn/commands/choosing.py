@@ -18,6 +18,7 @@ from moosnn.errors import ConfigError, nearest
 from moosnn.options import Command, Parser
 
 _WIDTH = 80  # columns at most, for easy reading
+_LEAST = 20  # columns of a text, however narrow the terminal
 _SENTENCE = re.compile(r"(?<!e\.g)(?<!al)\. (?=[A-Z])")
 # First lines of experiments that are for hydra, or repeat how they are started.
 _SKIPPED = ("@package", "python -m moosnn")
@@ -62,6 +63,7 @@ def _print_rows(rows: Mapping[str, str]) -> None:
     """Names in a column, and beside each its text, wrapped."""
     width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
     indent = max(map(len, rows)) + 2
+    width = max(width, indent + _LEAST)
     for name, text in rows.items():
         filled = textwrap.fill(
             text,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ _PREFIXES = ("param.", "params_")
 _WORTHY = {"standing": ("front", "dominated"), "state": ("COMPLETE",)}
 _COUNTS = ("", "number", "repeats", "attempts", "seed")  # numbers, but not measured
 _SHOWN = 60
+_DIGITS = 18  # of a trial's number; Python refuses to read some thousands
 
 
 def read_csv(path: Path) -> tuple[Points, list[str]]:
@@ -42,7 +44,10 @@ def read_csv(path: Path) -> tuple[Points, list[str]]:
     """
     names, rows = _table(path)
     prefix = next((p for p in _PREFIXES if any(n.startswith(p) for n in names)), "")
-    columns = {n: n.removeprefix(prefix) for n in names if n.startswith(prefix)}
+    # A column without a name is none: pandas numbers its rows in one.
+    columns = {
+        n: n.removeprefix(prefix) for n in names if n.startswith(prefix) and n != prefix
+    }
     others = [name for name in names if name not in columns]
     teller = next((n for n in _WORTHY if prefix and n in others), None)
     numbered = [(_number(row, i), row) for i, row in enumerate(rows)]
@@ -83,7 +88,9 @@ def _table(path: Path) -> tuple[Sequence[str], list[Mapping[str, str]]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        names, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # Empty lines may precede the names: line numbers stay those of the file.
+        read = enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1)
+        (_, names), *lines = ((number, cells) for number, cells in read if cells)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
@@ -94,11 +101,10 @@ def _table(path: Path) -> tuple[Sequence[str], list[Mapping[str, str]]]:
         raise ConfigError(
             f"{path}: expected names in its first line, got none."
         ) from None
+    names = [name.strip() for name in names]
     _check_names(path, names)
     rows: list[Mapping[str, str]] = []
-    for number, cells in enumerate(lines, start=2):
-        if not cells:
-            continue  # an empty line
+    for number, cells in lines:
         if len(cells) != len(names):
             raise ConfigError(
                 f"{path}: row {number}: expected {len(names)} values, one a column, "
@@ -114,8 +120,8 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         raise ConfigError(
             f"{path}: expected columns separated by commas, got {line[:_SHOWN]!r}."
         )
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise ConfigError(f"{path}: the column {name!r} is there twice.")
 
 
@@ -133,7 +139,8 @@ def _worthy(
 def _number(row: Mapping[str, str], index: int) -> int:
     """The trial's number if the row says it, else the row's place."""
     said = row.get("number", "")
-    return int(said) if said.isdecimal() else index
+    is_number = said.isdecimal() and len(said) <= _DIGITS
+    return int(said) if is_number else index
 
 
 def _numbers(row: Mapping[str, str], names: Sequence[str]) -> dict[str, float]:

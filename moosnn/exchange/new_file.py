@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from moosnn.errors import ConfigError, StudyFolderError
@@ -61,7 +61,8 @@ def new_file(path: Path) -> Iterator[Path]:
     finally:
         if draft.is_dir():
             shutil.rmtree(draft)
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # why it could not be made is said already
+            draft.unlink(missing_ok=True)
 
 
 def _publish(draft: Path, path: Path) -> None:

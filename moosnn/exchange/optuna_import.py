@@ -47,14 +47,11 @@ def read_optuna(path: Path, name: str | None) -> tuple[Points, list[str]]:
     """
     with opened(path) as storage:
         study = _study(path, storage, name)
-        trials = study.get_trials(deepcopy=False)
+        trials = _trials(path, study)
         complete = [t for t in trials if t.state.name == "COMPLETE" and t.params]
         if not complete:
-            states = sorted({trial.state.name for trial in trials})
-            found = f": {', '.join(states)} only" if states else ""
             raise ConfigError(
-                f"{path}: study {study.study_name!r}: none of {len(trials)} trials is "
-                f"complete{found}."
+                f"{path}: study {study.study_name!r}: {_no_point(trials)}."
             )
         kept, note = _best_first(study, complete)
         metrics = _metrics(study)
@@ -85,6 +82,27 @@ def _study(path: Path, storage: Any, name: str | None) -> Study:  # noqa: ANN401
     if name is not None and name not in names:
         raise ConfigError(f"{path}: no study {name!r}.{nearest(name, names)}")
     return optuna.load_study(study_name=name or names[0], storage=storage)
+
+
+def _trials(path: Path, study: Study) -> list[FrozenTrial]:
+    """Raises ConfigError if what the storage says of them cannot be understood."""
+    try:
+        return study.get_trials(deepcopy=False)
+    except (ValueError, KeyError, TypeError, AssertionError) as error:
+        # Whatever a damaged value, or one of another version, makes of its reader.
+        raise ConfigError(
+            f"{path}: study {study.study_name!r}: Optuna cannot read its trials: "
+            f"{type(error).__name__}: {error}."
+        ) from error
+
+
+def _no_point(trials: Sequence[FrozenTrial]) -> str:
+    """Why no trial is a point."""
+    states = sorted({trial.state.name for trial in trials})
+    if "COMPLETE" in states:
+        return "no complete trial has a parameter"
+    found = f": {', '.join(states)} only" if states else ""
+    return f"none of {len(trials)} trials is complete{found}"
 
 
 def _best_first(

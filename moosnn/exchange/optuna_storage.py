@@ -186,7 +186,13 @@ def _read_journal(path: Path) -> BaseStorage:
     """Raises ConfigError if the file is none."""
     try:
         return _journal(path)
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
         # Whatever other text makes of its reader.
         raise ConfigError(
             f"{path}: expected a CSV file (.csv), a SQLite database or a journal of "

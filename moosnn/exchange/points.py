@@ -64,8 +64,17 @@ class Points:
     fixed: Mapping[str, Value] = field(default_factory=dict)
 
 
-def points_text(points: Points, *, as_yaml: bool = False) -> str:
-    """The file's text."""
+def points_text(
+    points: Points, *, as_yaml: bool = False, ascii_only: bool = False
+) -> str:
+    """The file's text, JSON unless YAML is wanted.
+
+    Args:
+        points: what it holds.
+        as_yaml: whether it is YAML.
+        ascii_only: whether other characters are escaped in JSON, for a terminal that
+            may not have them.
+    """
     raw = {
         _KEY: FORMAT,
         "source": points.source,
@@ -82,7 +91,8 @@ def points_text(points: Points, *, as_yaml: bool = False) -> str:
     }
     if as_yaml:
         return str(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
-    return json.dumps(raw, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(raw, allow_nan=False, indent=1, ensure_ascii=ascii_only)
+    return text + "\n"
 
 
 def write_points(path: Path, points: Points) -> None:
@@ -126,9 +136,10 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401 -- whatever the file holds
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error
     except (
-        ValueError,
+        ValueError,  # JSON's and Unicode's are
         yaml.YAMLError,
-    ) as error:  # JSON's and Unicode's are ValueErrors
+        RecursionError,  # brackets in brackets in brackets
+    ) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"{path}: expected a file of points in JSON or YAML, or a .csv: {reason}."

@@ -187,17 +187,24 @@ def _die_with(supervisor: int) -> None:
 def _outlive_signals() -> None:
     """Leave TERM and USR2 to the supervisor: a cluster sends them to all of a job.
 
-    Processes that a trial forks end by them as ever.
+    Processes that a trial forks end by them as ever. They are held back around a fork:
+    what reached a process before it is its own would be forgotten, and whoever ended it
+    would wait for ever.
     """
-    pid = os.getpid()
+    ours = {signal.SIGTERM, signal.SIGUSR2}
+    for number in ours:
+        signal.signal(number, lambda *_: None)  # what is ignored, programs inherit
 
-    def on_signal(number: int, _: object) -> None:
-        if os.getpid() != pid:
+    def end_as_ever() -> None:
+        for number in ours:
             signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
 
-    for number in (signal.SIGTERM, signal.SIGUSR2):
-        signal.signal(number, on_signal)
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ours),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ours),
+        after_in_child=end_as_ever,
+    )
 
 
 def _redirect(log: Path) -> None:

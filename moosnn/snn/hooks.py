@@ -38,6 +38,20 @@ SPIKING: dict[str, tuple[str, ...]] = {
 _SILENT = {"norse": ("LI", "LICell", "LIBoxCell")}
 # How a library brings a module to rest; Norse's have no state of their own.
 _RESETS = {"spikingjelly": "reset", "snntorch": "reset_mem"}
+# Classes whose every call is one step, whatever it is given.
+_STEPPING = {
+    "snntorch": (
+        "Leaky",
+        "RLeaky",
+        "Synaptic",
+        "RSynaptic",
+        "Alpha",
+        "Lapicque",
+        "SLSTM",
+        "SConv2dLSTM",
+    ),
+    "norse": ("SNNCell", "SNNRecurrentCell"),
+}
 _MEMORIES = ("mem", "syn", "syn_exc", "syn_inh")  # snnTorch's state variables
 
 
@@ -69,6 +83,15 @@ def is_spiking(module: nn.Module, taught: Iterable[str]) -> bool:
         return True
     names = {f"{c.__module__}.{c.__qualname__}" for c in type(module).__mro__}
     return not names.isdisjoint(taught)
+
+
+def makes_one_step(module: nn.Module) -> bool:
+    """Whether each call of a module is one step, as far as that is known."""
+    library = library_of(module)
+    if library == "spikingjelly":
+        return getattr(module, "step_mode", "m") == "s"
+    lineage = _lineage(module)
+    return any((library, name) in lineage for name in _STEPPING.get(str(library), ()))
 
 
 def looked_for(taught: Sequence[str]) -> str:
@@ -131,6 +154,7 @@ def membranes_again(
 
 def _stepwise(module: Any, sequence: Tensor) -> Tensor | None:  # noqa: ANN401 -- of a library without types
     """A spikingjelly neuron, step by step in place of all at once."""
+    mode = module.step_mode
     module.reset()
     module.step_mode = "s"
     membranes = []
@@ -139,7 +163,7 @@ def _stepwise(module: Any, sequence: Tensor) -> Tensor | None:  # noqa: ANN401 -
             module.forward(step)
             membranes.append(module.v)
     finally:
-        module.step_mode = "m"
+        module.step_mode = mode
     whole = all(isinstance(v, Tensor) for v in membranes)
     return torch.stack(membranes) if whole else None
 

@@ -209,7 +209,7 @@ class HookedNetwork(nn.Module):
     def _pass(self, inputs: Tensor) -> Tensor:
         """What the module returns for a batch."""
         reset(self.module)
-        self._recorder.calls = {}
+        self._recorder.begin(*inputs.shape[:2])
         # Somebody's code may look at it as one piece of memory.
         inputs = inputs.contiguous()
         if not self._step:

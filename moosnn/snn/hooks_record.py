@@ -18,6 +18,7 @@ from moosnn.errors import ConfigError
 from moosnn.snn.activity import Stages, stage_counts, stage_nearness
 from moosnn.snn.hooks import (
     is_spiking,
+    makes_one_step,
     membrane_of,
     membranes_again,
     states_of,
@@ -51,8 +52,9 @@ class Recorder:
 
     Attributes:
         modules: the spiking ones by name.
-        calls: since it was last cleared, by the modules' names, in the order of the
-            first calls.
+        calls: since the batch began, by the modules' names, in the order of the first
+            calls.
+        batch: T and N of it.
     """
 
     def __init__(self, network: nn.Module, taught: Sequence[str]) -> None:
@@ -62,8 +64,14 @@ class Recorder:
             if is_spiking(module, taught)
         }
         self.calls: dict[str, list[Call]] = {}
+        self.batch = (0, 0)
         for name, module in self.modules.items():
             module.register_forward_hook(self._hearer(name))
+
+    def begin(self, steps: int, samples: int) -> None:
+        """Forget the calls of the last batch."""
+        self.calls = {}
+        self.batch = (steps, samples)
 
     def _hearer(self, name: str) -> Any:  # noqa: ANN401 -- torch's hooks have no public type
         def hear(module: nn.Module, given: tuple[Any, ...], output: object) -> None:
@@ -74,6 +82,7 @@ class Recorder:
                     f"{type(spikes).__name__}: expected spikes, or a tuple whose first "
                     "entry they are."
                 )
+            self._require_a_step(name, module, spikes)
             call = Call(
                 spikes=spikes,
                 membrane=membrane_of(module, output, spikes),
@@ -83,6 +92,21 @@ class Recorder:
             self.calls.setdefault(name, []).append(call)
 
         return hear
+
+    def _require_a_step(self, name: str, module: nn.Module, spikes: Tensor) -> None:
+        """Refuse all steps at once for a module that takes them for samples.
+
+        Raises:
+            ConfigError: it would forget between steps, and nobody would see it.
+        """
+        steps, samples = self.batch
+        if steps > 1 and spikes.shape[:2] == self.batch and makes_one_step(module):
+            raise ConfigError(
+                f"task.factory: the spiking module {name} makes one step a call, and "
+                f"was given T x N x … = {steps} x {samples} x … at once: let it be "
+                "called once a step (task.step=true, or a loop over x), or use one "
+                'that takes a sequence (step_mode="m" of spikingjelly).'
+            )
 
 
 def over_time(name: str, calls: Sequence[Call], steps: int, samples: int) -> Tensor:

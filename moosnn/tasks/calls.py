@@ -11,7 +11,9 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from moosnn.errors import ConfigError
@@ -58,8 +60,18 @@ def require_callable_with_a_point(function: Function, where: str) -> None:
         where: what names it, for the message.
 
     Raises:
-        ConfigError: with what it takes.
+        ConfigError: with what it takes; or it returns before it has run.
     """
+    later = (
+        inspect.iscoroutinefunction,
+        inspect.isgeneratorfunction,
+        inspect.isasyncgenfunction,
+    )
+    if any(is_so(function) for is_so in later):
+        raise ConfigError(
+            f"{where}: expected a function that returns a mapping of metrics, got one "
+            "that is async or yields."
+        )
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -99,7 +111,9 @@ def called(
         "workdir": context.workdir,
     }
     extras = {name: given[name] for name in extras_of(function)}
-    found = measured(function(dict(params), **extras))
+    # A process tries many points: where one went, the next one must not begin.
+    with chdir(Path.cwd()):
+        found = measured(function(dict(params), **extras))
     if reporter.told_to_stop and found.stopped is None:
         return replace(found, stopped=PRUNED)
     return found

@@ -10,6 +10,7 @@ what the driver finds there, they find. A module that is installed comes first.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 import inspect
@@ -50,7 +51,8 @@ def function_named(dotted: object, where: str) -> Callable[..., Any]:
     if not hasattr(module, name):
         known = [k for k, v in vars(module).items() if _is_own(v, module)]
         raise ConfigError(
-            f"{where}: {module_name} has no {name!r}.{nearest(name, known)}"
+            f"{where}: {module_name}{_place(module)} has no {name!r}."
+            f"{nearest(name, known)}"
         )
     found = getattr(module, name)
     if not callable(found):
@@ -63,6 +65,14 @@ def function_named(dotted: object, where: str) -> Callable[..., Any]:
 
 def _is_own(value: object, module: ModuleType) -> bool:
     return callable(value) and getattr(value, "__module__", None) == module.__name__
+
+
+def _place(module: ModuleType) -> str:
+    """Where a module is from, unless it is from here: another may have its name."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return ""
+    return "" if Path(file).is_relative_to(Path.cwd()) else f" ({file})"
 
 
 def _module(name: str, where: str) -> ModuleType:
@@ -87,6 +97,12 @@ def _module(name: str, where: str) -> ModuleType:
 def _absent(missing: str, where: str) -> str:
     """What to say of a module that is not there."""
     parent, _, name = missing.rpartition(".")
+    owner = sys.modules.get(parent)
+    if hasattr(owner, name) and not hasattr(owner, "__path__"):
+        return (
+            f"{where}: expected a module and a function of it, but {missing} is no "
+            f"module: give what is meant a name of its own in {parent}."
+        )
     folders = (
         [str(p) for p in getattr(sys.modules.get(parent), "__path__", [])]
         if parent
@@ -121,6 +137,16 @@ def declared(function: Callable[..., Any]) -> frozenset[str] | None:
     return frozenset(p.name for p in parameters if p.kind in named)
 
 
+def _written(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - or a class
+    """What stands in a file: of a decorated, partial or bound one and of an object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if inspect.isroutine(function) or inspect.isclass(function):
+        return function
+    return type(function)
+
+
 def digest(function: Callable[..., Any]) -> str:
     """Of the code of the file that a function stands in, without its comments.
 
@@ -129,7 +155,7 @@ def digest(function: Callable[..., Any]) -> str:
         file imports is not in it.
     """
     with suppress(OSError, TypeError, SyntaxError, ValueError):
-        path = inspect.getsourcefile(inspect.unwrap(function))
+        path = inspect.getsourcefile(_written(function))
         if path is not None:
             spelled = ast.dump(ast.parse(Path(path).read_bytes()))
             return hashlib.sha256(spelled.encode()).hexdigest()[:_DIGITS]

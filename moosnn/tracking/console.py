@@ -115,7 +115,9 @@ class Console:
             self._stop_display()
             self._say("")
         if not over:
-            self._say("stopped; the same command continues from here")
+            # Why, and how to go on, is said by whoever stopped it.
+            ended = self._follower.now.ended
+            self._say(f"stopped: {ended} of {self._budget} trials ended")
             return
         print_front(self._terminal, self._problem, history)
         spared = self._spared_line(history)

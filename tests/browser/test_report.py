@@ -450,3 +450,51 @@ def test_a_real_study_and_the_volume_that_the_project_says(opened, tmp_path):
     done = record.history.done
     shown = float(page.locator("#hypervolume").get_attribute("data-value"))
     assert shown == pytest.approx(front_of(moved, done).hypervolume, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "toString"])
+def test_a_parameter_may_be_called_like_what_every_object_has(opened, name):
+    study = sample(trials=20)
+    study["parameters"][1]["name"] = name
+    study["models"]["slices"][0]["parameter"] = name
+    study["models"]["maps"][0]["x_parameter"] = name
+    params = study["trials"]["params"]
+    study["trials"]["params"] = {
+        name if key == "threshold" else key: values for key, values in params.items()
+    }
+    page = opened(page_of(study))
+    assert page.evaluate("rows().length === brushed().filter(Boolean).length")
+    page.locator("#brush-4-1").press("PageDown")  # two objectives, the margin, width
+    settle(page)
+    inside = page.evaluate("brushed().filter(Boolean).length")
+    high = page.evaluate("(name) => state.ranges[name][1]", name)
+    values = study["trials"]["params"][name]
+    assert inside == sum(value <= high for value in values) < len(values)
+    page.keyboard.press("Escape")
+    settle(page)
+    assert page.evaluate("Object.keys(state.ranges)") == []
+
+
+def test_options_that_are_spelled_alike_stay_apart(opened):
+    study = sample(trials=20, options=["1", 1, True])
+    page = opened(page_of(study))
+    drawn = page.evaluate("axes().find((a) => a.name === 'neuron').values")
+    options = ["1", 1, True]
+    values = study["trials"]["params"]["neuron"]
+    expected = [
+        next(k for k, o in enumerate(options) if type(o) is type(v) and o == v)
+        for v in values
+    ]
+    assert drawn == expected
+
+
+def test_nothing_is_cut_off_on_paper(opened):
+    page = opened(page_of(sample()), viewport={"width": 700, "height": 1000})
+    page.emulate_media(media="print")
+    settle(page)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".wide, .parallel")]
+            .filter((e) => e.scrollWidth > e.clientWidth + 1)
+            .map((e) => [e.className, e.getAttribute("aria-label"), e.id])"""
+    )
+    assert cut == []

@@ -103,9 +103,15 @@ def _done(folder):
     return {t.number for t in trials(folder) if t.status is Status.DONE}
 
 
-def test_a_module_is_started_again_with_all_that_its_guard_does(project, start):
+@pytest.mark.parametrize("program", [["-m", "shifted"], ["folder"]])
+def test_a_program_is_started_again_with_all_that_its_guard_does(
+    project, start, program
+):
     """``python -m``, a resolver made below the guard, and no ``-m`` of Hydra's."""
-    words = ["-m", "shifted", "hydra.mode=MULTIRUN", "hydra.sweep.dir=out"]
+    (project / "folder").mkdir()
+    shutil.copy(project / "shifted.py", project / "folder/__main__.py")
+    shutil.copytree(project / "conf", project / "folder/conf")
+    words = [*program, "hydra.mode=MULTIRUN", "hydra.sweep.dir=out"]
     words += ["hydra.sweeper.workers=1", "hydra.sweeper.budget=4"]
     code, _, err = finish(start(*words))
     assert (code, err) == (0, "")

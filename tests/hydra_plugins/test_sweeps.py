@@ -217,6 +217,16 @@ def test_the_same_command_goes_on_with_the_right_budget_and_numbers(sweep, capsy
     assert (folder / NAME).read_bytes() == before
 
 
+def test_what_must_be_given_may_be_searched(sweep):
+    """Each job's config has it; the one that the study keeps does not."""
+    words = ["x=interval(0,1)", "model.lr=???", "hydra.sweeper.budget=1"]
+    folder = sweep(lambda cfg: (cfg.x, 0.0, 0.0), *words, "+y=???", "+y=1,2")
+    assert history(folder).trials[0].status is Status.DONE
+    assert config(folder, 0)["model"]["lr"] == "???"
+    assert config(folder, 0)["y"] in (1, 2)
+    sweep(lambda cfg: (cfg.x, 0.0, 0.0), *words, "+y=???", "+y=1,2")
+
+
 @pytest.mark.parametrize(
     ("words", "difference"),
     [

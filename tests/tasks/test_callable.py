@@ -106,6 +106,15 @@ def test_the_point_alone_is_enough(
     assert result.metrics == {"loss": 2.5}
 
 
+@pytest.mark.parametrize("end", ["return {'loss': 1}", "raise ValueError"])
+def test_the_next_point_begins_in_the_same_folder(
+    end: str, tmp_path: Path, written: Callable[[str], str]
+) -> None:
+    name = written(f"import os\ndef train(params):\n    os.chdir('/')\n    {end}\n")
+    ran(CallableTask(function=f"{name}.train"), tmp_path)
+    assert Path.cwd() == tmp_path
+
+
 def test_another_function_confirms(
     tmp_path: Path, written: Callable[[str], str]
 ) -> None:
@@ -155,7 +164,8 @@ def test_what_is_no_measurement_is_a_failure_with_a_log(
         ("{}.trian", "has no 'trian'. Did you mean 'train'? Known: test, train."),
         ("{}x.train", "and none is installed. Did you mean '{}'?"),
         ("train", "such as my_train.train for train in my_train.py, got 'train'"),
-        ("os.path.nothing", "os.path has no 'nothing'"),
+        ("random.train", "/random.py) has no 'train'"),  # Python's, not ours here
+        ("{}.train.lr", "but {}.train is no module: give what is meant a name of its"),
         ("os.sep", "expected a function, but os.sep is '/'"),
     ],
 )
@@ -165,7 +175,7 @@ def test_a_wrong_name_is_answered_with_the_nearest(
     name = written(MINE)
     with pytest.raises(ConfigError) as raised:
         CallableTask(function=named.format(name))
-    assert message.format(name) in str(raised.value)
+    assert message.replace("{}", name) in str(raised.value)
     assert str(raised.value).startswith("task.function: ")
     assert "\n" not in str(raised.value)
 
@@ -203,6 +213,14 @@ def test_a_function_that_takes_something_else_is_refused(
         CallableTask(function=f"{written(MINE)}.train", metrics="loss")
 
 
+@pytest.mark.parametrize("start", ["async def train(p): ...", "def train(p): yield 1"])
+def test_a_function_that_returns_before_it_ran_is_refused(
+    start: str, written: Callable[[str], str]
+) -> None:
+    with pytest.raises(ConfigError, match="got one that is async or yields"):
+        CallableTask(function=f"{written(start)}.train")
+
+
 def test_a_pruner_needs_a_function_that_reports(written: Callable[[str], str]) -> None:
     name, rungs = written(MINE), {"first": 1, "eta": 3}
     CallableTask(function=f"{name}.train", rungs=rungs)
@@ -221,6 +239,27 @@ def test_the_digest_is_of_the_code_and_not_of_its_comments(
     (tmp_path / f"{name}.py").write_text(MINE.replace("2 *", "3 *"))
     assert digest(function) != before
     assert digest(math.sqrt) == "unknown"
+
+
+def test_the_digest_of_an_object_is_that_of_the_file_it_is_written_in(
+    tmp_path: Path, written: Callable[[str], str]
+) -> None:
+    text = (
+        "from functools import partial\n"
+        "class Train:\n"
+        "    def __call__(self, params): return {'loss': 1}\n"
+        "    def run(self, params): return {'loss': 1}\n"
+        "def with_more(more, params): return {'loss': more}\n"
+        "made, run, part = Train(), Train().run, partial(with_more, 3)\n"
+    )
+    name = written(text)
+    found = [function_named(f"{name}.{f}", "") for f in ("with_more", "made", "run")]
+    found.append(function_named(f"{name}.part", ""))
+    before = {digest(function) for function in found}
+    assert len(before) == 1
+    assert before != {"unknown"}
+    (tmp_path / f"{name}.py").write_text(text.replace("1", "2"))
+    assert not before & {digest(function) for function in found}
 
 
 def test_a_mistake_is_one_line_before_anything_runs(
@@ -365,7 +404,8 @@ def test_workers_find_the_function_of_an_experiment_of_ones_own(
             str(Path(sys.executable).parent / "moosnn"),  # which is not run from here
             "--config-dir=my_conf",
             "+experiment=mine",
-            "executor.workers=2",
+            "executor.workers=1",
+            "optimizer=sobol",
         ],
         capture_output=True,
         text=True,
@@ -373,7 +413,7 @@ def test_workers_find_the_function_of_an_experiment_of_ones_own(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    study = tmp_path / "runs/mine-ehvi-s0"
+    study = tmp_path / "runs/mine-sobol-s0"
     history = read(study / NAME).history
     assert len(history.done) == 6
     confirmed = [e.data for e in history.of_kind(Kind.CONFIRMED)]

@@ -292,13 +292,14 @@ def test_workers_find_and_train_the_network(tmp_path: Path) -> None:
         *(
             "task.step=true",
             "task.fixed.epochs=2",
-            "study.budget=6",
+            "task.fixed.time_steps=4",
+            "study.budget=4",
             "study.confirm=1",
             "study_dir=s",
         ),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "moosnn", *words, "executor.workers=2"],
+        [sys.executable, "-m", "moosnn", *words, "executor.workers=1"],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -308,7 +309,7 @@ def test_workers_find_and_train_the_network(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     history = read(tmp_path / "s" / NAME).history
-    assert len(history.done) == 6
+    assert len(history.done) == 4
     evaluations = [t.evaluation for t in history.done if t.evaluation]
     assert any(e.metrics.get("accuracy", 0) > 0.5 for e in evaluations)
     assert any(e.metrics["silence_margin"] > 0 for e in evaluations)

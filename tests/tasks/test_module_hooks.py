@@ -24,7 +24,7 @@ from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import Edge
 from tests.tasks import own_nets
-from tests.tasks.own_nets import norse
+from tests.tasks.own_nets import neuron, norse
 
 CPU = torch.device("cpu")
 T = 4
@@ -342,6 +342,47 @@ def test_a_network_that_cannot_be_heard_says_so(
     with pytest.raises(ConfigError, match=message) as raised:
         hooked(make(), (1, 8, 8), 10)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "spiking",
+    [
+        neuron.LIFNode(),  # whose step_mode is "s" if nobody says more
+        snntorch.Leaky(beta=0.5, init_hidden=True),
+        norse.LIFCell(),
+    ],
+)
+def test_all_steps_at_once_are_refused_by_a_neuron_that_makes_one(
+    spiking: nn.Module,
+) -> None:
+    """It would take steps for samples: none of them would remember the last one."""
+    net = Between(nn.Flatten(2), nn.Linear(64, 8), spiking, nn.Linear(8, 10))
+    with pytest.raises(ConfigError, match=r"module spiking makes one step a call") as e:
+        hooked(net, (1, 8, 8), 10)
+    assert "4 x 2 x" in str(e.value)
+    assert "\n" not in str(e.value)
+
+
+class Between(nn.Module):
+    """Layers around neurons, which may return a state as well."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        *before, self.spiking, self.after = parts
+        self.before = nn.Sequential(*before)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spikes = self.spiking(self.before(x))
+        return self.after(spikes[0] if isinstance(spikes, tuple) else spikes)
+
+
+def test_a_single_step_leaves_a_neuron_as_it_was() -> None:
+    spiking = neuron.LIFNode()
+    net = Between(nn.Flatten(2), nn.Linear(64, 8), spiking, nn.Linear(8, 10))
+    heard = HookedNetwork(net, genes(time_steps=1), (1, 8, 8), 10)
+    found = heard.observe(torch.zeros(1, 2, 1, 8, 8))
+    assert found.stage_nearness(1).shape == (2, 1)
+    assert spiking.step_mode == "s"
 
 
 def test_graded_spikes_are_refused() -> None:

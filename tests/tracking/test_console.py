@@ -57,7 +57,7 @@ def test_a_line_a_trial() -> None:
         "confirm trial 0, seed 1: test accuracy 0.800  test spikes_per_sample 90"
     )
     assert lines[6] == "confirm trial 0, seed 3: diverged: nan"
-    assert lines[7] == "stopped; the same command continues from here"
+    assert lines[7] == "stopped: 3 of 3 trials ended"
 
 
 def test_a_repeat_says_of_which_trial_and_what_it_did_to_the_front() -> None:
@@ -270,9 +270,10 @@ def test_without_colour_it_is_live_and_an_interrupt_leaves_it_readable(
     assert styles <= {b"0", b"1"}  # bold
     text = "\n".join(shown).rstrip()
     assert "trial  accuracy  spikes per sample" in text
-    assert text.endswith(
-        "stopped; the same command continues from here\n"
-        "moosnn: interrupted; the same command continues"
+    assert re.search(
+        r"\nstopped: \d+ of 2000 trials ended\n"
+        "moosnn: interrupted; the same command continues$",
+        text,
     )
 
 

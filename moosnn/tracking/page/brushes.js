@@ -25,7 +25,7 @@ function handle(one, side, value, y) {
 
 function handleKey(event, one, side) {
   const { axis, scale } = one;
-  const range = [...(state.ranges[axis.name] || [scale.low, scale.high])];
+  const range = [...(rangeOf(axis) || [scale.low, scale.high])];
   const step = axis.kind === "choice" ? 1 / Math.max(1, axis.options.length - 1) : 1 / HANDLE_STEPS;
   const by = {
     ArrowUp: step,
@@ -54,10 +54,9 @@ function stepped({ axis, scale }, value, by) {
 
 // The whole axis is no brush: trials without a value there count again.
 function setRange({ axis, scale }, range) {
-  const ranges = { ...state.ranges };
-  if (range === null || (range[0] <= scale.low && range[1] >= scale.high)) delete ranges[axis.name];
-  else ranges[axis.name] = range;
-  change({ ranges });
+  const others = Object.entries(state.ranges).filter(([name]) => name !== axis.name);
+  const whole = range === null || (range[0] <= scale.low && range[1] >= scale.high);
+  change({ ranges: Object.fromEntries(whole ? others : [...others, [axis.name, range]]) });
 }
 
 function startBrush(event, one, touch) {

@@ -22,7 +22,7 @@ it. The score says how far the forest is to be believed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ LEAST_TRIALS = 20  # fewer say nothing about twenty parameters
 _LEAST_OF_EITHER = 5  # silent trials, and others: a fold is to have one of each
 MOST_TRIALS = 300  # a forest of more is slow, and ranks parameters alike
 _TREES = 20
+_LARGEST = 1e100  # a value that a forest can square and sum
 _LEAF = 2  # trials: a smaller one follows the noise of a training
 _FOLDS = 4
 _REPEATS = 4
@@ -99,6 +100,16 @@ class Target:
             values=self.values[rows],
         )
 
+    def scaled(self) -> Target:
+        """The target with no number so large that its square is none.
+
+        Neither a forest's splits nor R² change with the scale.
+        """
+        largest = 1.0 if self.is_class else float(np.abs(self.values).max())
+        if largest <= _LARGEST:
+            return self
+        return replace(self, values=self.values / largest)
+
 
 def targets_of(problem: Problem, trials: Sequence[Trial]) -> list[Target]:
     """What parameters are ranked for.
@@ -152,7 +163,7 @@ def importance_json(problem: Problem, trials: Sequence[Trial]) -> dict[str, Any]
         notes = notes[1:]
     return {
         "note": " ".join(notes),
-        "targets": [_ranked(problem, target.thinned()) for target in told],
+        "targets": [_ranked(problem, target.thinned().scaled()) for target in told],
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from moosnn.history import History
+from moosnn.parameters import Parameter
 from moosnn.problem import Floats, Problem
 from moosnn.space import Choice, Params, Value
 from moosnn.tracking.page.models import (
@@ -25,7 +26,7 @@ from moosnn.tracking.page.models import (
     models_of,
     thinned,
 )
-from moosnn.tracking.page.plain import plain, plains
+from moosnn.tracking.page.plain import plain_value, plains
 
 _SLICE_POINTS = 25
 _MAP_POINTS = 21
@@ -75,7 +76,10 @@ def models_json(
         "trials": len(seen.done),
         "note": " ".join(notes),
         "targets": [model.to_json() for model in models],
-        "slices": [_slice_json(name, found) for name, found in slices],
+        "slices": [
+            _slice_json(problem.space.parameters[name], name, found)
+            for name, found in slices
+        ],
         "maps": [_map(problem, params, pair, models) for pair in pairs],
     }
 
@@ -99,13 +103,13 @@ def _slice(
 
 
 def _slice_json(
-    name: str, found: tuple[Sequence[Value], list[Floats]]
+    parameter: Parameter, name: str, found: tuple[Sequence[Value], list[Floats]]
 ) -> dict[str, Any]:
     values, said = found
     keys = ("mean", "low", "high")
     return {
         "parameter": name,
-        "x": [_plain(value) for value in values],
+        "x": [plain_value(parameter, value) for value in values],
         "values": [
             {key: plains(row) for key, row in zip(keys, rows, strict=False)}
             for rows in said
@@ -119,11 +123,12 @@ def _map(
     across, up = (_values(problem, name, _MAP_POINTS) for name in names)
     points = _points(problem, params, names, [(x, y) for y in up for x in across])
     shape = len(up), len(across)
+    parameters = problem.space.parameters
     return {
         "x_parameter": names[0],
         "y_parameter": names[1],
-        "x": [_plain(value) for value in across],
-        "y": [_plain(value) for value in up],
+        "x": [plain_value(parameters[names[0]], value) for value in across],
+        "y": [plain_value(parameters[names[1]], value) for value in up],
         "values": [
             [plains(row) for row in model.predict(points)[0].reshape(shape)]
             for model in models
@@ -181,7 +186,3 @@ def _points(
         encode = space.parameters[name].encode
         points[:, list(space).index(name)] = [encode(value) for value in values]
     return points
-
-
-def _plain(value: Value) -> Value | None:
-    return plain(value) if isinstance(value, float) else value

@@ -33,6 +33,7 @@ MOST_TRIALS = 600  # a process of more is slow and looks alike
 SDS = 1.96  # of a normal variable: 95 % lie within
 _NOISE_SHARE = 0.1  # of the variance, expected: trainings are noisy (see surrogate)
 _CHUNK = 4096  # points that are predicted at once
+_LARGEST = 1e100  # a value that can be squared and summed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +210,9 @@ def _process(
 
     The deviations are those of the expected value, without the noise of a training.
     """
+    largest = float(np.abs(values).max())
+    scale = largest if largest > _LARGEST else 1.0
+    values, errors = values / scale, errors / scale
     mean, sd = float(values.mean()), float(values.std()) or 1.0
     block = Block(
         points=features,
@@ -236,8 +240,8 @@ def _process(
             means.append(seen[0])
             variances.append(seen[1])
         return (
-            mean + sd * np.concatenate(means),
-            sd * np.sqrt(np.concatenate(variances)),
+            scale * (mean + sd * np.concatenate(means)),
+            scale * sd * np.sqrt(np.concatenate(variances)),
         )
 
     return predict

@@ -64,6 +64,7 @@ function drawParallel() {
       class: "parallel",
       width,
       height: PLOT.top + PLOT.height + PLOT.bottom,
+      viewBox: `0 0 ${width} ${PLOT.top + PLOT.height + PLOT.bottom}`, // paper shrinks it
       role: "group",
       "aria-label": "Parallel coordinates, a brush an axis",
     },
@@ -143,7 +144,7 @@ function parallelLines() {
 
 function parallelAxis(one) {
   const { axis, scale, x, k } = one;
-  const [low, high] = state.ranges[axis.name] || [scale.low, scale.high];
+  const [low, high] = rangeOf(axis) || [scale.low, scale.high];
   const y = (value) => PLOT.top + PLOT.height * (1 - scale.to(value));
   const title = axis.title.length > 14 ? `${axis.title.slice(0, 13)}…` : axis.title;
   const touch = svg("rect", {
@@ -170,7 +171,7 @@ function parallelAxis(one) {
       y: y(high) - 2,
       width: 10,
       height: Math.max(4, y(low) - y(high) + 4),
-      class: state.ranges[axis.name] ? "brush on" : "brush",
+      class: rangeOf(axis) ? "brush on" : "brush",
     }),
     handle(one, 0, low, y(low)),
     handle(one, 1, high, y(high)),

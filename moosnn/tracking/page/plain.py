@@ -1,6 +1,6 @@
 """Numbers as a page has them: finite, few digits, ``None`` where there is none.
 
-Knows numbers only.
+Knows numbers, and the ranges of parameters.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from moosnn.conditions import Value
+from moosnn.parameters import Choice, Parameter
+
 DIGITS = 6  # significant ones: more than any picture shows
 
 
-def plain(value: float | None) -> float | int | None:
-    """A number with `DIGITS` significant digits, a whole one as an int.
+_EXACT = 17  # digits that tell any two numbers apart
+
+
+def plain(value: float | None, digits: int = DIGITS) -> float | int | None:
+    """A number with so many significant digits, a whole one as an int.
 
     ``None`` stays, and stands for what is not finite.
     """
@@ -22,7 +28,7 @@ def plain(value: float | None) -> float | int | None:
         return None
     if isinstance(value, int):
         return value
-    short = float(f"{value:.{DIGITS}g}")
+    short = float(f"{value:.{digits}g}")
     # Half as long in JSON: 64.0 is 64.
     return int(short) if short == int(short) and abs(short) < 10**DIGITS else short
 
@@ -30,6 +36,19 @@ def plain(value: float | None) -> float | int | None:
 def plains(values: Iterable[float | None]) -> list[float | int | None]:
     """`plain` of each."""
     return [plain(value) for value in values]
+
+
+def plain_value(parameter: Parameter, value: Value | None) -> Value | None:
+    """A parameter's value: an option as it is, a number as `plain`.
+
+    Of a narrow range with more digits: 0.10001 to 0.10002 has values between.
+    """
+    if isinstance(parameter, Choice) or not isinstance(value, float):
+        return value
+    low, high = float(parameter.low), float(parameter.high)
+    largest, span = max(abs(low), abs(high)), high - low
+    lost = math.floor(math.log10(largest / span)) if span > 0 and largest > 0 else 0
+    return plain(value, min(_EXACT, DIGITS + max(0, lost)))
 
 
 def evenly(count: int, most: int) -> list[int]:

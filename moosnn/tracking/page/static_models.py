@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _MOST_SLICES = 8
 _SHADES = 10
+_WIDE = 3  # columns over which a title fits in one line
 _PROBABILITY = "probability"
 
 
@@ -55,10 +56,7 @@ def slices_figure(study: Study) -> Figure | None:
         _label_rows(grid[row][0], target)
     for axes in grid[-1]:
         label_few(axes)
-    figure.suptitle(
-        f"one parameter moved, all others as in trial {models['around']}",
-        fontsize="medium",
-    )
+    _title(figure, "one parameter moved", models, len(slices))
     return figure
 
 
@@ -125,6 +123,20 @@ def _draw_slice(
     axes.grid(alpha=0.25)
 
 
+def _title(
+    figure: Figure,
+    moved: str,
+    models: Mapping[str, Any],
+    columns: int,
+    more: str = "",
+) -> None:
+    """Say what is shown; over few columns in several lines."""
+    said = f"{moved}, all others as in trial {models['around']}{more}"
+    if columns < _WIDE:
+        said = said.replace(", ", ",\n").replace("; ", ";\n")
+    figure.suptitle(said, fontsize="medium")
+
+
 def maps_figure(study: Study) -> Figure | None:
     """A row an outcome, a column a pair of parameters; ``None`` without maps."""
     models = study["models"]
@@ -156,10 +168,7 @@ def maps_figure(study: Study) -> Figure | None:
         _label_bar(_draw_bar(figure, drawn, grid[row]), target, levels)
     edge = any(target["kind"] == _PROBABILITY for target in targets)
     line = f"; black line: probability {LEVEL:g}" if edge else ""
-    figure.suptitle(
-        f"two parameters moved, all others as in trial {models['around']} (star){line}",
-        fontsize="medium",
-    )
+    _title(figure, "two parameters moved", models, len(maps), f" (star){line}")
     return figure
 
 

@@ -208,7 +208,7 @@ function axes(of = study()) {
 function position(parameter, value) {
   if (value === null || value === undefined) return null;
   if (parameter.kind !== "choice") return value;
-  const index = parameter.options.findIndex((option) => String(option) === String(value));
+  const index = parameter.options.indexOf(value); // "1" and 1 are two options
   return index < 0 ? null : index;
 }
 
@@ -217,10 +217,10 @@ let brushedFor = [null, null, null];
 
 function brushed() {
   if (brushedFor[0] !== state.study || brushedFor[1] !== state.ranges) {
-    const limits = axes().filter((axis) => state.ranges[axis.name]);
+    const limits = axes().filter(rangeOf);
     const mask = rows().map((row) =>
       limits.every((axis) => {
-        const [low, high] = state.ranges[axis.name];
+        const [low, high] = rangeOf(axis);
         const value = axis.values[row];
         return value !== null && value !== undefined && value >= low && value <= high;
       }),
@@ -228,6 +228,11 @@ function brushed() {
     brushedFor = [state.study, state.ranges, mask];
   }
   return brushedFor[2];
+}
+
+// Only what was put there: a parameter may have the name of what every object has.
+function rangeOf(axis) {
+  return Object.hasOwn(state.ranges, axis.name) ? state.ranges[axis.name] : null;
 }
 
 function hasBrush() {

@@ -17,7 +17,7 @@ from typing import Any
 from moosnn.history import History, Kind
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Floats, Problem
-from moosnn.tracking.page.plain import plain, plains
+from moosnn.tracking.page.plain import plain, plain_value, plains
 from moosnn.tracking.points import Points, points_of
 from moosnn.tracking.progress import is_silent
 from moosnn.trial import Status, Trial
@@ -159,11 +159,10 @@ def _moments(
 
 def _params(problem: Problem, trials: Sequence[Trial]) -> dict[str, list[Any]]:
     active = [problem.space.active(t.proposal.params) for t in trials]
-    return {name: [_value(row.get(name)) for row in active] for name in problem.space}
-
-
-def _value(value: Any) -> Any:  # noqa: ANN401 -- a parameter's value or None
-    return plain(value) if isinstance(value, float) else value
+    return {
+        name: [plain_value(parameter, row.get(name)) for row in active]
+        for name, parameter in problem.space.parameters.items()
+    }
 
 
 def _metric_names(problem: Problem, trials: Sequence[Trial]) -> list[str]:

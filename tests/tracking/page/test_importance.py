@@ -153,3 +153,27 @@ def test_an_unvaried_parameter_has_no_row():
     names = {row["name"] for row in found["targets"][0]["parameters"]}
     assert "fixed" not in names
     assert "gain" in names
+
+
+def test_numbers_whose_squares_are_none_are_ranked_like_small_ones():
+    """R² does not change with the scale."""
+    ranked = [importance_json(*_gains(scale)) for scale in (1.0, 1e300)]
+    (small, large) = [
+        [t for t in found["targets"] if t["target"] == "accuracy"] for found in ranked
+    ]
+    assert small[0]["score"] == pytest.approx(large[0]["score"], abs=0.05)
+    assert small[0]["parameters"][0]["name"] == "gain"
+    assert large[0]["parameters"][0]["name"] == "gain"
+
+
+def _gains(scale: float):
+    """Trials whose accuracy is the gain, on another scale."""
+    problem = problem_of(SPACE)
+    told, rng = Told(problem), np.random.default_rng(2)
+    for number in range(30):
+        params = problem.space.decode(list(rng.uniform(size=6)))
+        told.propose(number, params)
+        told.submit(number, number, "w")
+        found = {"accuracy": params["gain"] * scale, "spikes": 1.0}
+        told.finish(number + 0.5, number, metrics={**found, "silence_margin": -1.0})
+    return problem, points_of(problem, told.history).trials

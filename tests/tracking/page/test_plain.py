@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from moosnn.tracking.page.plain import evenly, plain, plains
+from moosnn.space import Space
+from moosnn.tracking.page.plain import evenly, plain, plain_value, plains
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,23 @@ def test_positions_are_even_and_hold_both_ends(count, most):
 
 def test_of_many_one_is_the_first():
     assert evenly(10, 1) == [0]
+
+
+@pytest.mark.parametrize(
+    ("values", "value", "expected"),
+    [
+        ({"float": [0.0, 1.0]}, 0.123456789, 0.123457),
+        ({"float": [0.1, 0.1000001]}, 0.100000012345678, 0.100000012346),
+        ({"float": [-1e-9, 1e-9]}, 1.23456789e-10, 1.23457e-10),
+        ({"float": [1e-8, 1.0], "log": True}, 1.23456789e-7, 1.23457e-7),
+        ({"choice": [0.123456789, 0.5]}, 0.123456789, 0.123456789),
+        ({"choice": ["a", True]}, True, True),
+        ({"int": [1, 9]}, 3, 3),
+        ({"int": [1, 9]}, None, None),
+    ],
+)
+def test_values_of_a_narrow_range_stay_apart(values, value, expected):
+    parameter = Space.from_config({"a": values}).parameters["a"]
+    found = plain_value(parameter, value)
+    assert found == expected
+    assert type(found) is type(expected)
