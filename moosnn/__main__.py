@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_subcommand(word: str) -> bool:
     """Whether it names one, or can only be meant for one."""
-    return word in COMMANDS or not ("=" in word or word.startswith(("-", "~")))
+    return word in COMMANDS or not ("=" in word or word.startswith(("-", "~", "+")))
 
 
 def _usage() -> str:

@@ -14,6 +14,7 @@ from moosnn.errors import nearest
 
 _OPTIONS = ("--cancel", "--cfg", "--config-dir", "--version", "--help")
 _FLAGS = ("-m", "--multirun", *_OPTIONS)
+_TOP = ("experiment", "seed", "study", "study_dir")
 _WITH_VALUE = ("--cfg", "-c", "--config-dir", "-cd")
 
 
@@ -24,11 +25,21 @@ def reworded(message: str, words: Sequence[str]) -> str:
         message: what Hydra, OmegaConf or argparse said.
         words: of the command line.
     """
-    for wording in (_flag, _unread, _several, _option, _key, _twice, _nothing):
+    for wording in (_dashes, _flag, _unread, _several, _option, _key, _twice, _nothing):
         text = wording(message, words)
         if text is not None:
             return text
     return " ".join(message.split())
+
+
+def _dashes(_: str, words: Sequence[str]) -> str | None:
+    """A key that was given as an option; argparse may take it for one of Hydra's."""
+    for word in words:
+        found = re.match(r"--(\w+)[\w.]*=", word)
+        if found is not None and found[1] in (*GROUPS, *_TOP):
+            plus = "+" if found[1] == "experiment" else ""
+            return f"unknown option {word!r}: write {plus}{word[2:]}, without dashes."
+    return None
 
 
 def _flag(message: str, _: Sequence[str]) -> str | None:

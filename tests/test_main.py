@@ -210,12 +210,15 @@ MISTAKES = {
     f"{SMOKE} study=5": "study: expected a mapping, got 5.",
     f"{SMOKE} ~study.budget": "the config lacks the key 'study.budget'.",
     f"{SMOKE} ~seed": "the config lacks the key 'seed'.",
-    f"{SMOKE} task=null": "task: got 'null'. Known: analytic, snn.",
+    f"{SMOKE} task=null": "task: got 'null'. Known: analytic, callable, module, snn.",
     f"{SMOKE} optimizer=[sobol,nsga2]": "optimizer: expected one of them. Known: ",
     f"{SMOKE} ~optimizer": (
         f"optimizer: expected one of them. Known: {', '.join(choices('optimizer'))}."
     ),
     f"{SMOKE} +experiment=nas": "experiment: is chosen twice.",
+    "--experiment=smoke": "write +experiment=smoke, without dashes.",
+    f"{SMOKE} --optimizer=sobol": "write optimizer=sobol, without dashes.",
+    "+experiment smoke": "cannot read '+experiment': expected key=value",
     f"{SMOKE} --cancle": "unknown option '--cancle'. Did you mean '--cancel'?",
     f"{SMOKE} space.tau_steps.when=a>1": "cannot read 'space.tau_steps.when=a>1': ",
     f"{SMOKE} space.depth.int=[]": "space.depth: int: expected [low, high], got [].",

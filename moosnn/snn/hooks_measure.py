@@ -21,14 +21,13 @@ from moosnn.snn.gene_names import SPIKING_READOUTS
 from moosnn.snn.hooks_network import HookedNetwork
 from moosnn.snn.hooks_operations import ConnectionCounter
 from moosnn.snn.hooks_record import Recorded
-from moosnn.snn.measure import Measurement, edge_metrics, working_metrics
-from moosnn.snn.metrics import Metrics
+from moosnn.snn.measure import Measurement
+from moosnn.snn.metrics import Metrics, metrics_from
 from moosnn.snn.samples import Samples
-from moosnn.snn.silence import Edge, first_spike_steps, silence_of
+from moosnn.snn.silence import Edge, first_spike_steps
 
 _CHUNK = 512  # samples at once, at most
 _CHUNK_ENTRIES = 1 << 24  # activations at once: bounds the memory, not the result
-_ANSWERS = ("accuracy", "loss")
 
 
 def metrics_of(
@@ -46,21 +45,9 @@ def metrics_of(
         ConfigError: a spiking module gave something else than 0 and 1.
     """
     seen = measure(network, samples, alpha=edge.alpha, generator=generator)
-    working, sems = working_metrics(seen)
-    if not answered:
-        for name in _ANSWERS:
-            del working[name]
-            sems.pop(name, None)
-    silence = silence_of(seen.stage_spikes, seen.near, edge)
-    return {
-        "silence_margin": silence.margin,
-        "silent_fraction": silence.fraction,
-        **{f"silent_fraction.{k}": f for k, f in enumerate(silence.fractions, 1)},
-        **edge_metrics(seen, edge),
-        "parameters": float(network.blueprint.parameters),
-        "time_steps": float(network.genes.time_steps),
-        **working,
-    }, sems
+    return metrics_from(
+        seen, edge, parameters=network.blueprint.parameters, answered=answered
+    )
 
 
 @torch.no_grad()

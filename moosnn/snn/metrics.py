@@ -13,6 +13,7 @@ from moosnn.snn.silence import Edge, Silence, silence_of
 if TYPE_CHECKING:
     import torch
 
+    from moosnn.snn.measure import Measurement
     from moosnn.snn.network import SpikingNetwork
     from moosnn.snn.samples import Samples
 
@@ -84,9 +85,20 @@ def metrics_of(
     Raises:
         DivergedError: a loss or a membrane is not finite.
     """
-    from moosnn.snn.measure import edge_metrics, measure, working_metrics
+    from moosnn.snn.measure import measure
 
     seen = measure(network, samples, alpha=edge.alpha, generator=generator)
+    return metrics_from(
+        seen, edge, parameters=network.blueprint.parameters, answered=answered
+    )
+
+
+def metrics_from(
+    seen: Measurement, edge: Edge, *, parameters: int, answered: bool
+) -> tuple[Metrics, Metrics]:
+    """What was seen of a network in numbers, see `metrics_of`."""
+    from moosnn.snn.measure import edge_metrics, working_metrics
+
     working, sems = working_metrics(seen)
     if not answered:
         for name in _ANSWERS:
@@ -95,8 +107,8 @@ def metrics_of(
     return {
         **_silence_metrics(silence_of(seen.stage_spikes, seen.near, edge)),
         **edge_metrics(seen, edge),
-        "parameters": float(network.blueprint.parameters),
-        "time_steps": float(network.genes.time_steps),
+        "parameters": float(parameters),
+        "time_steps": float(seen.time_steps),
         **working,
     }, sems
 

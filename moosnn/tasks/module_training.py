@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from moosnn.errors import DivergedError
 from moosnn.rungs import Rungs
 from moosnn.snn.data import Dataset
 from moosnn.snn.silence import Edge, Watch
 from moosnn.snn.stopping import watch_named
 from moosnn.tasks.base import Context
-from moosnn.tasks.module_rungs import ModuleRungs
 from moosnn.tasks.snn_files import checkpoint_of
-from moosnn.tasks.torch_settings import generator, left_the_numbers
+from moosnn.tasks.snn_rungs import RungReports
+from moosnn.tasks.torch_settings import generator
+from moosnn.tasks.training_run import run_training
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
@@ -171,7 +171,6 @@ class Run:
     def _trained(self, train: Samples) -> tuple[Fit, Spent]:
         """How the training went, and what it took."""
         from moosnn.snn.hooks_learning import fit
-        from moosnn.snn.learning.spent import spending
         from moosnn.snn.learning.training import Course, planned_updates
 
         genes = self.network.genes
@@ -188,32 +187,24 @@ class Run:
             on_epoch=self._on_epoch(len(train)),
             checkpoint=checkpoint,
         )
-        with spending(train.device) as spent:
-            try:
-                result = fit(self.network, train, course)
-            except (ArithmeticError, RuntimeError) as error:
-                if not left_the_numbers(error):
-                    raise
-                checkpoint.remove()
-                raise DivergedError(f"a number too large: {error}") from error
-            except DivergedError:
-                checkpoint.remove()
-                raise
-        spent.seconds += checkpoint.earlier_s
-        checkpoint.remove()
-        return result, spent
+        training = partial(fit, self.network, train, course)
+        return run_training(training, checkpoint, train.device)
 
     def _on_epoch(self, samples: int) -> OnEpoch:
+        from moosnn.snn.hooks_measure import metrics_of
         from moosnn.snn.learning.training import planned_updates
 
         if self.rungs is None:
             return self.context.report
-        return ModuleRungs(
+        held_out = self._held_out("validation")
+        genes, edge = self.network.genes, self.regime.edge
+        return RungReports(
             rungs=self.rungs,
             report=self.context.report,
             network=self.network,
-            samples=self._held_out("validation"),
-            edge=self.regime.edge,
-            code=partial(generator, self.proposal.seed, _MEASURING),
-            updates=planned_updates(samples, self.network.genes.batch_size, 1),
+            measure=lambda: metrics_of(
+                self.network, held_out, edge, self._code(), answered=True
+            )[0],
+            epochs=genes.epochs,
+            updates=planned_updates(samples, genes.batch_size, 1),
         )

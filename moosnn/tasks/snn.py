@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from moosnn.conditions import is_number
-from moosnn.errors import ConfigError, DivergedError, nearest
+from moosnn.errors import ConfigError, nearest
 from moosnn.rungs import Rungs
 from moosnn.snn.data import DataSource
 from moosnn.snn.data.digits import Digits
@@ -27,13 +27,13 @@ from moosnn.space import Params, Value
 from moosnn.tasks.base import Context
 from moosnn.tasks.snn_files import checkpoint_of, save
 from moosnn.tasks.snn_points import Points
-from moosnn.tasks.snn_rungs import AT_RUNGS, RungReports
+from moosnn.tasks.snn_rungs import AT_RUNGS, RungReports, first_measurable
 from moosnn.tasks.torch_settings import (
     device_named,
     generator,
-    left_the_numbers,
     torch_threads,
 )
+from moosnn.tasks.training_run import run_training
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
@@ -208,14 +208,17 @@ class SnnTask:
         code = partial(generator, proposal.seed, _MEASURING)
         report: OnEpoch = context.report
         if rungs is not None:
+            judged = Samples.of(data.validation, data.input_max, device)
             report = RungReports(
                 rungs=rungs,
                 report=report,
                 network=network,
-                samples=Samples.of(data.validation, data.input_max, device),
-                edge=self._edge,
-                code=code,
+                measure=lambda: metrics_of(
+                    network, judged, self._edge, code(), answered=True
+                )[0],
+                epochs=genes.epochs,
                 updates=planned_updates(len(train), genes.batch_size, 1),
+                first=first_measurable(genes),
             )
         result, spent = self._trained(network, train, proposal, context, report)
         if result.stopped == "silent":
@@ -267,7 +270,6 @@ class SnnTask:
     ) -> tuple[Fit, Spent]:
         """How the training of a new network went, and what it took."""
         from moosnn.snn.learning.rules import FITS
-        from moosnn.snn.learning.spent import spending
         from moosnn.snn.learning.training import Course, planned_updates
 
         genes = network.genes
@@ -279,20 +281,8 @@ class SnnTask:
             on_epoch=report,
             checkpoint=checkpoint,
         )
-        with spending(train.device) as spent:
-            try:
-                result = FITS[genes.training](network, train, course)
-            except (ArithmeticError, RuntimeError) as error:
-                if not left_the_numbers(error):
-                    raise
-                checkpoint.remove()
-                raise DivergedError(f"a number too large: {error}") from error
-            except DivergedError:
-                checkpoint.remove()
-                raise
-        spent.seconds += checkpoint.earlier_s
-        checkpoint.remove()
-        return result, spent
+        training = partial(FITS[genes.training], network, train, course)
+        return run_training(training, checkpoint, train.device)
 
 
 def _require_at_least(name: str, value: object, low: int) -> None:

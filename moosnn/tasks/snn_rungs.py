@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from moosnn.errors import DivergedError
 from moosnn.rungs import Rungs
-from moosnn.snn.metrics import CLOCKED, METRICS, metrics_of
-from moosnn.snn.silence import Edge
+from moosnn.snn.metrics import CLOCKED, METRICS
 
 if TYPE_CHECKING:
-    import torch
+    from torch import nn
 
-    from moosnn.snn.network import SpikingNetwork
-    from moosnn.snn.samples import Samples
+    from moosnn.snn.genes import Genes
 
 UPDATES = "updates"
 # Of single layers they would fill the journal; others are known at the end only.
@@ -39,47 +37,46 @@ class RungReports:
         rungs: the epochs.
         report: is told, see `moosnn.tasks.base.Context.report`.
         network: that learns.
-        samples: of the validation split.
-        edge: what counts as silent.
-        code: a new generator of the input's code, none of the training's.
+        measure: what it does on the validation split, without drawing any random
+            number of the training's.
+        epochs: of the training.
         updates: of a whole epoch.
+        first: the first epoch after which there is a network to measure.
     """
 
     rungs: Rungs
     report: Callable[[int, Mapping[str, float]], bool]
-    network: SpikingNetwork
-    samples: Samples
-    edge: Edge
-    code: Callable[[], torch.Generator]
+    network: nn.Module
+    measure: Callable[[], Mapping[str, float]]
+    epochs: int
     updates: int
+    first: int = 1
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Tell of an epoch; whether to stop."""
-        if epoch in self.rungs and self._first <= epoch < self.network.genes.epochs:
+        if epoch in self.rungs and self.first <= epoch < self.epochs:
             metrics = {**metrics, **self._measured(epoch)}
         return self.report(epoch, metrics)
-
-    @property
-    def _first(self) -> int:
-        """The first epoch after which there is a network to measure.
-
-        Before a supernet has chosen its path there are many.
-        """
-        if self.network.genes.training != "supernet":
-            return 1
-        from moosnn.snn.learning.supernet import search_epochs
-
-        return search_epochs(self.network.genes)
 
     def _measured(self, epoch: int) -> dict[str, float]:
         learning = self.network.training
         try:
-            found, _ = metrics_of(
-                self.network, self.samples, self.edge, self.code(), answered=True
-            )
+            found = self.measure()
         except DivergedError:
             return {}  # whether it does is for the training to say
         finally:
             self.network.train(learning)
         told = {name: found[name] for name in AT_RUNGS if name in found}
         return {**told, UPDATES: float(epoch * self.updates)}
+
+
+def first_measurable(genes: Genes) -> int:
+    """The first epoch after which there is a network to measure.
+
+    Before a supernet has chosen its path there are many.
+    """
+    if genes.training != "supernet":
+        return 1
+    from moosnn.snn.learning.supernet import search_epochs
+
+    return search_epochs(genes)

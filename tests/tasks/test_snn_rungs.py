@@ -77,22 +77,17 @@ def test_a_supernet_has_no_network_to_measure_before_its_path_is_kept(tmp_path):
     assert measured == [epoch for epoch in (1, 2, 4) if epoch >= kept] != []
 
 
-def test_what_cannot_be_measured_is_left_to_the_training(monkeypatch):
+def test_what_cannot_be_measured_is_left_to_the_training():
     def diverge(*_, **__):
         raise DivergedError("not finite")
 
-    class Network(torch.nn.Module):
-        genes = SnnTask()._points.plan(QUICK)[0]
-
-    monkeypatch.setattr(snn_rungs, "metrics_of", diverge)
-    heard, network = [], Network().train()
+    heard, network = [], torch.nn.Module().train()
     report = RungReports(
         rungs=snn_rungs.Rungs(),
         report=lambda *told: bool(heard.append(told)),
         network=network,
-        samples=None,
-        edge=None,
-        code=torch.Generator,
+        measure=diverge,
+        epochs=9,
         updates=1,
     )
     assert report(1, {"train_loss": 1.0}) is False
