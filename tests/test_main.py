@@ -16,6 +16,7 @@ import yaml
 from moosnn.__main__ import main
 from moosnn.configs import choices, config_folder
 from moosnn.history import Kind
+from moosnn.mistakes import reworded
 from moosnn.runtime.journal import NAME, read
 from tests.runtime.test_executors import processes, until
 
@@ -216,7 +217,6 @@ MISTAKES = {
         f"optimizer: expected one of them. Known: {', '.join(choices('optimizer'))}."
     ),
     f"{SMOKE} +experiment=nas": "experiment: is chosen twice.",
-    "--experiment=smoke": "write +experiment=smoke, without dashes.",
     f"{SMOKE} --optimizer=sobol": "write optimizer=sobol, without dashes.",
     "+experiment smoke": "cannot read '+experiment': expected key=value",
     f"{SMOKE} --cancle": "unknown option '--cancle'. Did you mean '--cancel'?",
@@ -322,6 +322,12 @@ MISTAKES = {
     "budget": "unknown sub-command 'budget'. Did you mean",
     "stauts": "Did you mean 'status'?",
 }
+
+
+def test_an_experiment_with_dashes_is_not_taken_for_an_option_of_hydra() -> None:
+    # argparse takes it for --experimental-rerun.
+    said = reworded("File nas does not exist!", ["--experiment=nas"])
+    assert said.endswith("write +experiment=nas, without dashes.")
 
 
 @pytest.mark.parametrize("line", MISTAKES)

@@ -102,7 +102,7 @@ def test_what_was_followed_is_what_is_read_at_once(
 
 def test_a_terminal_shows_the_last_look(finished: Path) -> None:
     out = io.StringIO()
-    terminal = Terminal(file=out, width=60, height=6, force_terminal=True)
+    terminal = Terminal(file=out, width=200, height=6, force_terminal=True)
     watch([finished], Screen(terminal), every_s=1, note=no_note)
     assert "finished" in out.getvalue()
     assert "more lines" in out.getvalue()
