@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from moosnn.commands.table import COMMANDS
+from moosnn.configs import choices
 from moosnn.errors import ConfigError, nearest
 
 SUBCOMMANDS: tuple[str, ...] = tuple(COMMANDS)
@@ -32,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     """
     name = words[0] if words else ""
     if name not in COMMANDS:
-        raise ConfigError(f"unknown sub-command {name!r}.{nearest(name, SUBCOMMANDS)}")
+        raise ConfigError(f"unknown sub-command {name!r}.{_meant(name)}")
     parser = COMMANDS[name].parser()
     try:
         options, rest = parser.parse_known_args(words[1:])
@@ -48,6 +49,15 @@ def run(words: Sequence[str]) -> int:
         # Whoever reads, such as head, has enough. Nor may Python complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code or 0
+
+
+def _meant(name: str) -> str:
+    """What may be meant by a word that is no sub-command."""
+    if name == "help":
+        return " Did you mean --help?"
+    if name in choices("experiment"):
+        return f" Did you mean the experiment: +experiment={name}?"
+    return nearest(name, SUBCOMMANDS)
 
 
 def _never_unprintable() -> None:

@@ -91,6 +91,8 @@ def test_the_examples_of_a_help_can_be_read(name: str) -> None:
     ("words", "said"),
     [
         (["statsu"], "unknown sub-command 'statsu'. Did you mean 'status'?"),
+        (["help"], "unknown sub-command 'help'. Did you mean --help?"),
+        (["nas"], "unknown sub-command 'nas'. Did you mean the experiment: +exp"),
         (["export", "x", "--to", "cvs"], "export: --to: got 'cvs'. Did you mean 'csv'"),
         (["export", "x"], "export: expected --to."),
         (["export", "--to", "csv"], "export: expected a folder (DIR)."),

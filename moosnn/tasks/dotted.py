@@ -118,10 +118,13 @@ def _broken(name: str, where: str, error: BaseException) -> str:
     """What to say of a module that raises when it is imported."""
     text = " ".join(str(error).split())
     last = traceback.extract_tb(error.__traceback__)[-1]
+    file, line = last.filename, last.lineno
+    if isinstance(error, SyntaxError) and error.filename:
+        file, line, text = error.filename, error.lineno, error.msg
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return (
         f"{where}: importing {name} failed: {said.rstrip('.')} "
-        f"({Path(last.filename).name}, line {last.lineno})."
+        f"({Path(file).name}, line {line})."
     )
 
 

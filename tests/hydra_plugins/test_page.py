@@ -15,6 +15,7 @@ import yaml
 from hydra_plugins.moosnn_sweeper._overrides import read_overrides, with_conditions
 from hydra_plugins.moosnn_sweeper._settings import study_of
 from hydra_plugins.moosnn_sweeper.sweeper import DEFAULTS
+from moosnn.__main__ import main
 from moosnn.parts import parts_of
 from moosnn.runtime.journal import NAME, read
 from moosnn.space import Space
@@ -59,6 +60,10 @@ def test_the_app_of_the_page_is_swept_by_its_command(tmp_path):
         assert (folder / name).exists()
     (params,) = {tuple(t.proposal.params) for t in read(folder / NAME).history.trials}
     assert sorted(params) == ["layers", "optimizer.lr", "x"]
+    # As its last line recommends.
+    for command in ("status", "front", "report"):
+        assert main([command, str(folder)]) == 0
+    assert (folder / "report/report.html").exists()
 
 
 def test_the_conditions_of_the_page_are_some():

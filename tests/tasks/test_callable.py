@@ -186,7 +186,7 @@ def test_a_wrong_name_is_answered_with_the_nearest(
         ("1 / 0", "failed: ZeroDivisionError: division by zero ("),
         ("\n\nimport nonesuch", "No module named 'nonesuch' ("),
         ("import sys\nsys.exit()", "failed: SystemExit ("),
-        ("def train(:", "SyntaxError"),
+        ("def train(:", "SyntaxError: invalid syntax (mine_"),
     ],
 )
 def test_a_module_that_cannot_be_imported_says_why_and_where(

@@ -110,7 +110,8 @@ function measuredTable(row) {
   const lines = (some) => some.map((name) => measuredRow(name, row, test));
   const [first, rest] = [names.filter(wantedThing), names.filter((name) => !wantedThing(name))];
   const retrained = test
-    ? `Retrained ${test.of} times: ${test.beyond} of them beyond the edge or failed.`
+    ? `Retrained ${test.of} times: ${test.beyond} of them ` +
+      `${here.constraints.length ? "violate a constraint or " : ""}failed.`
     : "";
   return [
     first.length

@@ -22,8 +22,9 @@ function memberColumns() {
   }
   if (Object.keys(tested).length === 0) return [...found, paramColumn()];
   for (const objective of here.objectives) found.push(testColumn(objective, tested));
+  if (here.constraints.length === 0) return [...found, paramColumn()];
   found.push({
-    title: "fell silent",
+    title: edge() && /silen/.test(edge().metric) ? "fell silent" : "beyond a bound",
     below: "of retrainings",
     value: (row) => shareBeyond(tested[here.trials.number[row]]),
     text: (row) => {

@@ -10,6 +10,7 @@ function drawNetwork() {
   const found = (study().networks || {})[study().trials.number[state.selected]];
   if (!found) {
     const known = Object.keys(study().networks || {});
+    if (known.length === 0 && !edge()) return put(body); // no study of networks
     const where = known.length ? ` There are some of trials ${listed(known)}.` : "";
     return sentence(body, `No firing rates are kept of this trial.${where}`);
   }

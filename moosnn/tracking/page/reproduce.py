@@ -27,6 +27,7 @@ _GROUPS = ("task", "data", "space", "problem", "optimizer")
 _STUDY = ("budget", "replicates", "enqueue", "warm_start")
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")  # needs no quotes in Hydra's grammar
 _WORDS = ("true", "false", "null", "inf", "nan")  # that mean no text without quotes
+_OURS = "moosnn."  # the tasks that a command line can name
 _REFERENCE = "${"
 
 Leaf = tuple[str, ...]
@@ -63,6 +64,8 @@ def commands(folder: Path, config: Mapping[str, Any]) -> list[str]:
     lines = [f"python -m moosnn replay {shlex.quote(str(folder))}"]
     try:
         resolved = yaml.safe_load(config_yaml(folder, config))
+        if not str(resolved["task"]["_target_"]).startswith(_OURS):
+            return lines  # of somebody's Hydra app: its own command makes it again
         words = words_of(resolved)
     except (yaml.YAMLError, KeyError, TypeError, ValueError, OSError):
         return lines
@@ -82,7 +85,7 @@ def words_of(config: Mapping[str, Any]) -> list[str]:
     """
     groups, changes = [], []
     for group in _GROUPS:
-        if group == "data" and group not in config:
+        if group == "data" and config.get(group) is None:
             continue
         name, changed = _nearest_file(group, config[group])
         groups.append(f"{group}={name}")

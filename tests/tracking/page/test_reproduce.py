@@ -74,3 +74,9 @@ def test_parameters_in_another_order_are_another_study():
 
 def test_a_config_that_is_not_ours_has_no_line_but_the_replay():
     assert len(commands(Path("nowhere"), {"seed": 3})) == 1
+
+
+def test_a_task_that_no_command_line_names_has_no_line_but_the_replay(tmp_path):
+    task = {"_target_": "hydra_plugins.moosnn_sweeper._task.HydraJob", "app": "app.py"}
+    config = {"task": task, "data": None, "space": {"x": {"float": [0, 1]}}, "seed": 3}
+    assert len(commands(tmp_path, config)) == 1
