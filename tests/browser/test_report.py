@@ -92,7 +92,7 @@ def test_the_selected_trial_tells_its_test_values_its_rates_and_its_spikes(opene
     first = study["front"][0]
     trial = page.locator("#trial")
     assert f"Trial {first}: on the front" in trial.text_content()
-    assert "Retrained 4 times: 1 of them beyond the edge" in trial.text_content()
+    assert "Retrained 4 times: 1 of them violate a constraint" in trial.text_content()
     assert "5 spikes in 4 steps" in trial.text_content()
     assert "1 of 4" in page.locator(f"#member-{first}").text_content()
 
