@@ -479,7 +479,7 @@ def test_who_holds_a_job_is_told_how_to_release_it(
     executor = make(workers=5, gpus=1)
     executor.free()
     waiting = next(j.id for j in ask().jobs.values() if j.state == "PENDING")
-    command(["scontrol", "hold", waiting])
+    command(["scontrol", "uhold", waiting])
     until(lambda: executor.poll() or caplog.messages, 2 * _SEEN_S)
     assert caplog.messages == [
         f"note: job {waiting} is held: scontrol release {waiting}"
