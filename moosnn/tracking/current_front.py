@@ -50,7 +50,7 @@ class CurrentFront:
         group = self._groups.setdefault(key, [])
         group.append(trial)
         row = self._rows.setdefault(key, len(self._points))
-        (point,) = pooled(group, self._problem)
+        (point,) = pooled(group, self._problem) if len(group) > 1 else group
         is_new = row == len(self._points)
         if is_new:
             self._append(point)

@@ -48,10 +48,13 @@ def points_of(problem: Problem, history: History) -> Points:
         history: what happened.
     """
     done = history.done
+    points = tuple(pooled(done, problem))
+    if len(points) == len(done):  # no point is there twice
+        return Points(trials=points, numbers={t.number: (t.number,) for t in points})
     groups: dict[Key, list[int]] = {}
     for trial in done:
         groups.setdefault(key_of(trial), []).append(trial.number)
     return Points(
-        trials=tuple(pooled(done, problem)),
+        trials=points,
         numbers={min(group): tuple(sorted(group)) for group in groups.values()},
     )
