@@ -66,6 +66,7 @@ class Pilots:
         self._workers: dict[str, Worker] = {}
         self._handled: list[Path] = []
         self._adopted: list[Ended] = []  # ends of attempts that no worker holds
+        self._adopted_files: list[Path] = []  # that tell of them
         self._soon = self._later = math.inf
         self._looked = -math.inf
         self._found = time.monotonic()  # something in the outbox
@@ -166,7 +167,9 @@ class Pilots:
         """Read the outbox; look after the workers."""
         self._delete_handled()
         happened: list[Report | Ended] = [*self._adopted]
+        self._handled += self._adopted_files  # told now, deleted by the next poll
         self._adopted.clear()
+        self._adopted_files = []
         gone = self._site.look(self.workers)
         self._count_stillborn(gone)
         # After: a worker publishes before it dies.
@@ -251,6 +254,7 @@ class Pilots:
             if name in published and all(self._is_ours(name, m) for m in messages):
                 result = self._read(name, *messages)
             self._adopted.append(Ended(number=number, attempt=attempt, result=result))
+        self._adopted_files, self._handled = self._handled, []
 
     def _adopt(self) -> None:
         """Take over the living workers of an earlier driver, and what they hold.
