@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moosnn.agreement import (
+    check_confirmation,
+    check_cost,
+    check_fidelity,
+    check_metrics,
+    fixed_of,
+)
 from moosnn.configs import choices
 from moosnn.errors import ConfigError, nearest, one_of
 from moosnn.narrowing import Narrowed, narrow, parameters_from_config
 from moosnn.optimizers.base import Optimizer
-from moosnn.optimizers.cost import CLOCKS
 from moosnn.origins import OPTIONS, optimizer_of, study_identity, with_pruner
-from moosnn.parameters import Choice
 from moosnn.problem import Problem
 from moosnn.pruners.base import Pruner
 from moosnn.runtime.executors import Executor
@@ -90,18 +95,18 @@ def parts_of(config: Mapping[str, Any], folder: Path) -> Parts:
     settings = settings_of(config)
     problem = problem_of(config)
     task = _task_of(config)
-    _check_metrics(problem, task)
-    _check_confirmation(settings, task)
-    _check_cost(config["optimizer"], problem, task)
+    check_metrics(problem, task)
+    check_confirmation(settings, task)
+    check_cost(config["optimizer"], problem, task)
     narrowed = narrow(parameters_from_config(config["space"]))
-    check_space(problem, task, _fixed_of(config), narrowed.absent)
+    check_space(problem, task, fixed_of(config), narrowed.absent)
     problem = problem.guarded(task.refusal)
     asked, left_out = _without_absent(config["study"], narrowed)
     identity, notes = study_identity(asked, problem, folder)
     identity = with_pruner(identity, config)
     optimizer = optimizer_of({**config, "study": identity})
     executor = build(config, "executor")(folder=folder, task=task)
-    _check_fidelity(problem, task, config)
+    check_fidelity(problem, task, config)
     pruner = _pruner_of(config, problem, task, executor)
     for name, part in config["tracker"].items():
         if not isinstance(part, Mapping) or "_target_" not in part:
@@ -212,7 +217,7 @@ def _task_of(config: Mapping[str, Any]) -> Task:
                 f"{error} It is asked by a problem of networks: use task=snn, or "
                 "another problem."
             ) from error
-        raise placed(error, _fixed_of(config), "") from error
+        raise placed(error, fixed_of(config), "") from error
     return task
 
 
@@ -241,99 +246,6 @@ def _pruner_of(
             "use executor=local, or pruner=none."
         )
     return pruner
-
-
-def _check_fidelity(problem: Problem, task: Task, config: Mapping[str, Any]) -> None:
-    """Refuse a fidelity that is not what reports count.
-
-    A trial that was pruned at a report is taken for the same point with so much of it.
-
-    Raises:
-        ConfigError: with what they count; or a rule that trains otherwise if more
-            epochs are to come.
-    """
-    counted = getattr(task, "reports_count", problem.fidelity)
-    if problem.fidelity is None:
-        return
-    if problem.fidelity != counted:
-        raise ConfigError(
-            f"problem.fidelity: expected {counted}, which this task's reports count, "
-            f"got {problem.fidelity!r}."
-        )
-    rule = problem.space.parameters.get("training")
-    rules = rule.options if isinstance(rule, Choice) else ()
-    if "hybrid" in (*rules, _fixed_of(config).get("training")):
-        raise ConfigError(
-            "problem.fidelity: training=hybrid plans its learning rate for all epochs, "
-            "so that a training of fewer is another one: use problem.fidelity=null."
-        )
-
-
-def _fixed_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values in ``task.fixed``, if that is what a task takes."""
-    task = config["task"]
-    fixed = task.get("fixed") if isinstance(task, Mapping) else None
-    return fixed if isinstance(fixed, Mapping) else {}
-
-
-def _check_metrics(problem: Problem, task: Task) -> None:
-    """Refuse a problem that asks for what the task does not always measure.
-
-    Raises:
-        ConfigError: with the metric.
-    """
-    unasked: Mapping[str, str] = getattr(task, "unasked", {})  # few tasks have any
-    if getattr(task, "measures_anything", False):
-        return  # a user's function: what it returns is known when it does
-    for metric in problem.metrics:
-        if metric in unasked:
-            raise ConfigError(
-                f"problem: {metric!r} is measured only if the task is asked for it: "
-                f"set {unasked[metric]}."
-            )
-    problem.check_task((*task.metrics, *unasked))
-    for constraint in problem.constraints:
-        if constraint.metric not in task.always:
-            raise ConfigError(
-                f"problem.constraints: not every network has {constraint.metric!r}: "
-                "one that is stopped has no answers, a shallow one lacks layers."
-                f"{nearest(constraint.metric, task.always)}"
-            )
-
-
-def _check_confirmation(settings: Settings, task: Task) -> None:
-    """Refuse a confirmation by a task that has none.
-
-    Raises:
-        ConfigError: with what to set.
-    """
-    if settings.confirm != 0 and not getattr(task, "confirms", True):
-        raise ConfigError(
-            "study.confirm: the task has nothing to confirm points by: set "
-            "study.confirm=0, or name a function that tests them (task.confirm=…; "
-            "task.confirm=${task.function} calls the same one with new seeds)."
-        )
-
-
-def _check_cost(optimizer: object, problem: Problem, task: Task) -> None:
-    """Refuse a cost that the task does not always tell, or that is no cost.
-
-    Raises:
-        ConfigError: with the metric.
-    """
-    if not isinstance(optimizer, Mapping) or not optimizer.get("cost_aware"):
-        return
-    metric, known = optimizer.get("cost_metric"), (*task.always, *CLOCKS)
-    if metric in [constraint.metric for constraint in problem.constraints]:
-        raise ConfigError(
-            f"optimizer.cost_metric: {metric!r} is a constraint's: a search that "
-            f"divides by it would reward what lies beyond its bound; use {CLOCKS[0]}."
-        )
-    if isinstance(metric, str) and metric not in known:
-        raise ConfigError(
-            f"optimizer.cost_metric: the task does not always tell {metric!r}."
-            f"{nearest(metric, known)}"
-        )
 
 
 def _without_absent(

@@ -45,6 +45,7 @@ FLOORS = {
     "warm_start": 6,
     "origins": 6,
     "named_studies": 6,
+    "agreement": 6,
     "parts": 6,
     "space_check": 6,
     "data_check": 6,
