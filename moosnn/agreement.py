@@ -14,7 +14,7 @@ from moosnn.optimizers.cost import CLOCKS
 from moosnn.parameters import Choice
 from moosnn.problem import Problem
 from moosnn.settings import Settings
-from moosnn.tasks.base import Task
+from moosnn.tasks.base import Task, abilities_of
 
 
 def check_metrics(problem: Problem, task: Task) -> None:
@@ -23,9 +23,10 @@ def check_metrics(problem: Problem, task: Task) -> None:
     Raises:
         ConfigError: with the metric.
     """
-    unasked: Mapping[str, str] = getattr(task, "unasked", {})  # few tasks have any
-    if getattr(task, "measures_anything", False):
-        return  # a user's function: what it returns is known when it does
+    abilities = abilities_of(task)
+    unasked = abilities.unasked
+    if abilities.anything:
+        return
     for metric in problem.metrics:
         if metric in unasked:
             raise ConfigError(
@@ -48,7 +49,7 @@ def check_confirmation(settings: Settings, task: Task) -> None:
     Raises:
         ConfigError: with what to set.
     """
-    if settings.confirm != 0 and not getattr(task, "confirms", True):
+    if settings.confirm != 0 and not abilities_of(task).confirms:
         raise ConfigError(
             "study.confirm: the task has nothing to confirm points by: set "
             "study.confirm=0, or name a function that tests them (task.confirm=…; "
@@ -86,10 +87,10 @@ def check_fidelity(problem: Problem, task: Task, config: Mapping[str, Any]) -> N
         ConfigError: with what they count; or a rule that trains otherwise if more
             epochs are to come.
     """
-    counted = getattr(task, "reports_count", problem.fidelity)
+    counted = abilities_of(task).reports_count
     if problem.fidelity is None:
         return
-    if problem.fidelity != counted:
+    if counted is not None and problem.fidelity != counted:
         raise ConfigError(
             f"problem.fidelity: expected {counted}, which this task's reports count, "
             f"got {problem.fidelity!r}."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,41 @@ _NAMES = {
 _OF_A_TRIAL = {"nir": "trial-{:06d}.nir", "weights": "trial-{:06d}"}
 
 
-def export(record: Record, to: str, out: Path | None, number: int | None) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        study: its folder.
+        to: one of `FORMATS`.
+        path: of the file, or the folder of weights.
+        trials: how many are in it.
+        trial: the number of the only one, of nir and weights.
+        damage: what is wrong with the journal, of which only the beginning is there.
+        lines: for people.
+    """
+
+    study: Path
+    to: str
+    path: Path
+    trials: int
+    trial: int | None
+    damage: str | None
+    lines: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For a script."""
+        return {
+            "study": str(self.study),
+            "format": self.to,
+            "path": str(self.path),
+            "trials": self.trials,
+            "trial": self.trial,
+            "damage": self.damage,
+        }
+
+
+def export(record: Record, to: str, out: Path | None, number: int | None) -> Exported:
     """Write a study, or a network of it, in another format.
 
     Args:
@@ -43,7 +78,7 @@ def export(record: Record, to: str, out: Path | None, number: int | None) -> lis
             member.
 
     Returns:
-        Lines for people: what was written where.
+        What was written where.
 
     Raises:
         ConfigError: an unknown format, a trial that has no network, something in the
@@ -55,12 +90,27 @@ def export(record: Record, to: str, out: Path | None, number: int | None) -> lis
     if to in _OF_A_TRIAL:
         member = _trial(record, to, number)
         path = out or record.folder / FOLDER / _OF_A_TRIAL[to].format(member)
-        return _NETWORKS[to](record, member, path)
+        return _exported(record, to, path, member, _NETWORKS[to](record, member, path))
     if number is not None:
         raise ConfigError(
             f"export: --trial: {to} has every trial; only nir and weights are of one."
         )
-    return _STUDIES[to](record, out or record.folder / FOLDER / _NAMES[to])
+    path = out or record.folder / FOLDER / _NAMES[to]
+    return _exported(record, to, path, None, _STUDIES[to](record, path))
+
+
+def _exported(
+    record: Record, to: str, path: Path, trial: int | None, lines: list[str]
+) -> Exported:
+    return Exported(
+        study=record.folder,
+        to=to,
+        path=path,
+        trials=record.history.proposals if trial is None else 1,
+        trial=trial,
+        damage=record.damage,
+        lines=tuple(lines),
+    )
 
 
 def _trial(record: Record, to: str, number: int | None) -> int:

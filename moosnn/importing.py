@@ -6,8 +6,9 @@ Which points fit a space is found where they are used (`moosnn.warm_start`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moosnn.errors import ConfigError, one_of
 
@@ -19,7 +20,39 @@ _SCHEME = "://"
 _SQLITE = "sqlite:///"
 
 
-def import_points(source: str, study: str | None, out: Path | None) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What was found.
+
+    Attributes:
+        source: as it was given.
+        study: its name in an Optuna storage, else ``None``.
+        points: how many there are.
+        path: of the file of points, if one was wanted.
+        notes: for people, what was left out.
+        lines: for people: what was found, and how to use it; without a file the
+            points themselves, as JSON.
+    """
+
+    source: str
+    study: str | None
+    points: int
+    path: Path | None
+    notes: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For a script."""
+        return {
+            "source": self.source,
+            "study": self.study,
+            "points": self.points,
+            "path": None if self.path is None else str(self.path),
+            "notes": list(self.notes),
+        }
+
+
+def import_points(source: str, study: str | None, out: Path | None) -> Imported:
     """Write the points of a study of Optuna's, or of a CSV file, as a file of points.
 
     Args:
@@ -29,8 +62,7 @@ def import_points(source: str, study: str | None, out: Path | None) -> list[str]
         out: a new file, YAML if its name ends in ``.yaml``, else JSON; ``None`` = none.
 
     Returns:
-        Lines for people: what was found, and how to use it; without ``out`` the text
-        of the file.
+        What was found.
 
     Raises:
         ConfigError: the source cannot be read, has no point, or several studies of
@@ -49,8 +81,21 @@ def import_points(source: str, study: str | None, out: Path | None) -> list[str]
         require_new(out)
     points, notes = _read(source, study)
     if out is None:
-        return points_text(points, ascii_only=True).splitlines()
-    write_points(out, points)
+        lines = points_text(points, ascii_only=True).splitlines()
+    else:
+        write_points(out, points)
+        lines = _told(source, points, notes, out)
+    return Imported(
+        source=source,
+        study=points.study,
+        points=len(points.points),
+        path=out,
+        notes=tuple(notes),
+        lines=tuple(lines),
+    )
+
+
+def _told(source: str, points: Points, notes: list[str], out: Path) -> list[str]:
     what = f" of study {points.study!r}" if points.study else ""
     count = len(points.points)
     found = f"{count} point{'' if count == 1 else 's'}{what}, best first -> {out}"

@@ -31,7 +31,7 @@ from moosnn.runtime.record import problem_of
 from moosnn.runtime.worker import build
 from moosnn.settings import Settings
 from moosnn.space_check import check_space, placed
-from moosnn.tasks.base import Task
+from moosnn.tasks.base import Task, abilities_of
 from moosnn.tracking.tracker import Tracker
 
 KEYS = (
@@ -233,9 +233,9 @@ def _pruner_of(
     if config.get("pruner") is None:
         return None
     pruner: Pruner = build(config, "pruner")
-    told: tuple[str, ...] = getattr(task, "at_rungs", problem.metrics)
-    unknown = [metric for metric in problem.metrics if metric not in told]
-    if unknown:
+    told = abilities_of(task).at_rungs
+    unknown = [metric for metric in problem.metrics if metric not in (told or ())]
+    if told is not None and unknown:
         raise ConfigError(
             f"pruner: {unknown[0]!r} is known at the end of a training only, so that "
             "there is nothing to compare before: use another problem, or pruner=none."

@@ -142,18 +142,19 @@ def _unfit(problem: Problem, trial: Trial, params: dict[str, Value]) -> tuple[st
 
 
 def typed(parameter: Parameter, value: Value) -> Value:
-    """A value that may have come as text, in a parameter's type.
+    """A value that may have come as text, or from text, in a parameter's type.
 
     Args:
         parameter: whose value it is to be.
         value: text is read as a number where the parameter is one, and as the option
-            of a choice that is written so; a boolean in any case of letters.
+            of a choice that is written so; a boolean in any case of letters. A number
+            or a boolean is the option of a choice that is text and means the same.
 
     Returns:
         The value as it came where it cannot be read so: whoever spells it refuses it.
     """
     if not isinstance(value, str):
-        return value
+        return _option(parameter, value)
     if not isinstance(parameter, Choice):
         number = _number(value)
         return value if number is None else number
@@ -166,6 +167,21 @@ def typed(parameter: Parameter, value: Value) -> Value:
         elif not isinstance(option, str) and _number(value) == option:
             return option
     return value
+
+
+def _option(parameter: Parameter, value: float | bool) -> Value:
+    """The option that means a value, text or not; the value itself if there is none."""
+    if not isinstance(parameter, Choice):
+        return value
+    for option in parameter.options:  # 1.0 is 1, but not True
+        if option == value and isinstance(option, bool) == isinstance(value, bool):
+            return option
+    texts = [option for option in parameter.options if isinstance(option, str)]
+    if isinstance(value, bool):
+        same = [text for text in texts if text.lower() == str(value).lower()]
+    else:
+        same = [text for text in texts if _number(text) == value]
+    return same[0] if len(same) == 1 else value
 
 
 def _number(text: str) -> float | None:

@@ -358,6 +358,29 @@ def test_the_edge_of_a_study(
     assert any(line.startswith(f"trial {front.numbers[0]} ") for line in asked)
 
 
+def test_the_edge_as_json(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = copy_of(sweep / "nsga2-0", tmp_path / "s")
+    found = json.loads(shown(capsys, "edge", study, "--json"))
+    record = read_record(study)
+    front = front_of(record.problem, record.history.done)
+    assert [member["number"] for member in found["members"]] == list(front.numbers)
+    assert (found["unknown"], found["picture"]) == (None, f"{study}/edge.png")
+    assert found["constraints"] == ["silence_margin"]
+    assert found["measured"] == len(record.history.done)
+    edges = [(m["number"], edge) for m in found["members"] for edge in m["edges"]]
+    assert edges
+    for number, edge in edges:
+        params = record.history.trial(number).proposal.params
+        assert edge["value"] == params[edge["parameter"]]
+        assert edge["distance"] > 0
+    begun = copy_of(sweep / "sobol-0", tmp_path / "begun", 2)
+    found = json.loads(shown(capsys, "edge", begun, "--json"))
+    assert found["unknown"].startswith("no edge seen")
+    assert found.keys() == {"study", "unknown", "picture"}
+
+
 def test_an_edge_that_nobody_has_seen_is_not_drawn(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

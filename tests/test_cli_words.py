@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -140,6 +143,41 @@ def test_simulate_as_json(study: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert one["busy"] <= 1
 
 
+def test_export_as_json(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    words = ["export", str(study), "--to", "csv", "--out", str(path), "--json"]
+    found = json.loads(shown(capsys, *words))
+    rows = path.read_text(encoding="utf-8").splitlines()[1:]
+    assert found == {
+        "study": str(study),
+        "format": "csv",
+        "path": str(path),
+        "trials": len(rows),
+        "trial": None,
+        "damage": None,
+    }
+
+
+def test_import_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "p.yaml"
+    source.write_text("lr\n0.1\n0.2\n")
+    printed = json.loads(shown(capsys, "import", str(source), "--json"))
+    assert [point["params"] for point in printed["points"]] == [
+        {"lr": 0.1},
+        {"lr": 0.2},
+    ]
+    words = ["import", str(source), "--out", str(out), "--json"]
+    assert json.loads(shown(capsys, *words)) == {
+        "source": str(source),
+        "study": None,
+        "points": 2,
+        "path": str(out),
+        "notes": [],
+    }
+
+
 def test_doctor_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Nobody has a cluster here, so a study cannot run on one.
     assert main(["doctor", str(tmp_path), "--slurm", "--json"]) == 1
@@ -233,39 +271,87 @@ def test_bash_completes_the_words_of_a_study(tmp_path: Path) -> None:
     assert completed("moosnn status opt", tmp_path) == []
 
 
-def typed(keys: str, folder: Path) -> str:
-    """The words that a real interactive bash gives to moosnn after some keys."""
+# How each shell is started and prepared: a function stands in for the command.
+STARTS = {
+    "bash": ("--norc", "--noprofile", "-i"),
+    "zsh": ("-f", "-i"),
+    "tcsh": ("-f", "-i"),
+}
+PREPARED = {
+    "bash": ". ./script; moosnn() { printf '<%s>\\n' \"$*\"; }; PS1='ready> '",
+    "zsh": (
+        "autoload -Uz compinit; compinit -u -D; source ./script\n"
+        "moosnn() { print -r -- \"<$*>\" }\nPROMPT='ready> '"
+    ),
+    "tcsh": "source ./script\nalias moosnn 'echo \"<\\!*>\"'\nset prompt='ready> '",
+}
+
+
+def its_terminal() -> None:
+    """Make what a new process reads from its terminal; tcsh edits no line without."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def typed(shell: str, keys: str, folder: Path) -> str:
+    """The words that a real interactive shell gives to moosnn after some keys."""
+    (folder / "script").write_text(script(shell))
+    (folder / "prepare").write_text(PREPARED[shell] + "\n")
     terminal, inner = pty.openpty()
+    text = ""
+
+    def read_to(pattern: str) -> str:
+        nonlocal text
+        while not (found := re.search(pattern, text)):
+            assert select.select([terminal], [], [], 60)[0], text
+            text += os.read(terminal, 4096).decode(errors="replace").replace("\r", "")
+        text = text[found.end() :]
+        return found[0]
+
     with subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"],
+        [shell, *STARTS[shell]],
         cwd=folder,
-        env={**os.environ, "TERM": "dumb", "INPUTRC": "/dev/null"},
+        env={
+            **os.environ,
+            # tcsh completes nothing on a dumb terminal.
+            "TERM": "vt100" if shell == "tcsh" else "dumb",
+            "INPUTRC": "/dev/null",
+            "HOME": str(folder),
+        },
         stdin=inner,
         stdout=inner,
         stderr=inner,
         start_new_session=True,
-    ) as shell:
-        stands_in = "moosnn() { printf '<%s>\\n' \"$*\"; }"
-        os.write(terminal, f". ./script; {stands_in}\n{keys}\n".encode())
-        text = ""
-        while not re.search(r"\n<.*>\n", text):
-            assert select.select([terminal], [], [], 20)[0], text
-            text += os.read(terminal, 4096).decode().replace("\r", "")
-        shell.kill()
+        preexec_fn=its_terminal,  # noqa: PLW1509 - there is no thread here
+    ) as process:
+        os.write(terminal, b"source ./prepare\n")
+        read_to("ready> ")
+        os.write(terminal, f"{keys}\n".encode())
+        words = read_to(r"<[^<>\n]*>\n")
+        process.kill()
     os.close(terminal)
     os.close(inner)
-    return re.findall(r"\n<(.*)>\n", text)[0].strip()
+    return words[1:-2]
 
 
-def test_the_tab_key_completes_a_line(tmp_path: Path) -> None:
-    (tmp_path / "script").write_text(script("bash"))
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_tab_key_completes_a_line(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} on this machine")
     (tmp_path / "runs" / "one").mkdir(parents=True)
     keys = "moosnn +ex\tsmo\topti\teh\tstudy_d\tru\tone --can\t"
-    assert typed(keys, tmp_path) == (
-        "+experiment=smoke optimizer=ehvi study_dir=runs/one --cancel"
-    )
-    keys = "moosnn expo\truns/o\t --to parq\t"
-    assert typed(keys, tmp_path) == "export runs/one/ --to parquet"
+    assert typed(shell, keys, tmp_path).split() == [
+        "+experiment=smoke",
+        "optimizer=ehvi",
+        "study_dir=runs/one",
+        "--cancel",
+    ]
+    keys = "moosnn expo\t runs/o\t --to parq\t"
+    assert typed(shell, keys, tmp_path).replace("one/", "one").split() == [
+        "export",
+        "runs/one",
+        "--to",
+        "parquet",
+    ]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -1,6 +1,7 @@
 """What the pages say is true: links lead somewhere, examples run.
 
 - A relative link names an existing file, its anchor an existing heading.
+- No line of a paragraph begins a list or a heading by its first word.
 - Every ``yaml`` block of docs/space.md is a search space, unless its first line is
   ``# refused: <a part of the message>``: then it must be refused with that message.
 - The ``python`` blocks of one page run in order in one namespace, in an empty working
@@ -17,9 +18,9 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from moosnn.pareto.front import front_of
 from moosnn.runtime.record import read_record
 from moosnn.snn import gene_names
 from moosnn.space import Space
+from tests.docs_commands import run_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -110,6 +112,31 @@ def test_a_broken_link_is_found():
         "x.md: no such file",
         "w.md: no such file",
     ]
+
+
+# What begins a list, a quotation or a heading, and may as well end a sentence.
+BEGINS = re.compile(r" {0,3}(?:1[.)]|[-+*>]|#{1,6}|=+|-+)(?: |$)")
+LIST = re.compile(r"\s*(?:[-+*]|\d+[.)]) |  |#")
+
+
+def torn(text):
+    """Lines of a paragraph that are taken for a list: ``exactly 0 or`` / ``1. It``."""
+    lines = FENCE.sub("\n", text).splitlines()
+    return [
+        line
+        for before, line in pairwise(lines)
+        if BEGINS.match(line) and before.strip() and not LIST.match(before)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_no_paragraph_of_a_page_is_torn(page):
+    assert torn(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_torn_paragraph_is_found():
+    text = "# A\n\nIt was 0 or\n1. It is\n- so\n  here\n- or\n\n1. A\n2. list\n"
+    assert torn(text) == ["1. It is"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -201,20 +228,12 @@ def page_of(name):
     return next(page for page in PAGES if page.name == name.partition(": ")[0])
 
 
-def run_command(words, folder):
-    """The command in a process of its own, with nobody logged in anywhere."""
+def environment(words):
+    """Of a command: nobody is logged in anywhere."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
     if CLUSTER in words:  # as on a machine without one
         kept["PATH"] = str(Path(sys.executable).parent)
-    return subprocess.run(
-        [sys.executable, "-m", "moosnn", *words],
-        cwd=folder,
-        env={**kept, "HOME": str(folder), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return kept
 
 
 def words_to_run(name, study=None):
@@ -230,11 +249,23 @@ def words_to_run(name, study=None):
         words = (*words[:place], str(member), *words[place + 1 :])
     if not words or words[0] in SAYS or shown:
         return list(words)
-    small = [*words, *SMALL]
+    small = list(words)
+    # What is said twice counts as it is said last.
+    small = [word for word in small if not word.startswith("study.budget=")]
+    small += SMALL
+    if short_trainings(words):
+        small.append("space.epochs.int=[1,2]")
     own = ("executor.", "pruner=")  # a pruner needs workers beside the driver
     if not is_elsewhere(words) and not any(w.startswith(own) for w in words):
         small.append("executor=inline")
     return small
+
+
+def short_trainings(words):
+    """Whether a command shows the same with trainings of one or two epochs."""
+    searches = any(w in ("+experiment=nas", "+experiment=hpo") for w in words)
+    own = ("space=", "pruner=", "study.enqueue=", "study.warm_start=")
+    return searches and not any(word.startswith(own) for word in words)
 
 
 def is_elsewhere(words):
@@ -245,18 +276,25 @@ def is_elsewhere(words):
 def running(request, tmp_path_factory):
     """The folder and the process of every command that is tested, side by side.
 
-    A command is a process of seconds, most of them imports: as many run at once as
-    there are cores.
+    As many run at once as there are cores. Commands that are alike but for their budget
+    are one.
     """
     items = [item for item in request.session.items if hasattr(item, "callspec")]
     params = [i.callspec.params for i in items if i.path == Path(__file__)]
     names = [p["name"] for p in params if p.get("name") in ALL_COMMANDS]
     cores = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
     with ThreadPoolExecutor(cores) as pool:
-        found = {}
+        found, alike = {}, {}
         for name in names:
-            folder, words = tmp_path_factory.mktemp("page"), words_to_run(name)
-            for path, content in files_of(page_of(name).read_text("utf-8")).items():
+            files = files_of(page_of(name).read_text("utf-8"))
+            words = words_to_run(name)
+            same = repr((words, files))
+            if same in alike:
+                found[name] = found[alike[same]]
+                continue
+            alike[same] = name
+            folder = tmp_path_factory.mktemp("page")
+            for path, content in files.items():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_text(content, encoding="utf-8")
             named = [word for word in words[1:] if word.startswith("runs/")]
@@ -267,7 +305,8 @@ def running(request, tmp_path_factory):
                     shutil.copytree(study, folder / word)
                 if words[0] == "import":
                     lay_source(study, folder, words[1])
-            found[name] = folder, pool.submit(run_command, words, folder)
+            env = environment(words)
+            found[name] = folder, pool.submit(run_command, words, folder, env)
         yield found
         pool.shutdown(cancel_futures=True)
 

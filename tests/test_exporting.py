@@ -56,7 +56,7 @@ def test_importing_it_costs_nothing() -> None:
 
 def test_a_csv_has_every_trial(record: Record, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    (line,) = export(record, "csv", path, None)
+    (line,) = export(record, "csv", path, None).lines
     assert line == f"export: 13 trials of {record.folder} -> {path}"
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -121,7 +121,7 @@ def test_json_tells_what_happened_when(as_json: Any) -> None:
 @pytest.mark.parametrize("to", OF_STUDIES)
 def test_without_a_name_it_goes_into_the_study(tmp_path: Path, to: str) -> None:
     record = told_study(tmp_path / "study")
-    lines = export(record, to, None, None)
+    lines = export(record, to, None, None).lines
     (path,) = (record.folder / "export").iterdir()
     assert lines[0].endswith(f" -> {path}")
     before = path.read_bytes()
@@ -187,7 +187,7 @@ def test_a_damaged_journal_is_said_to_be_damaged(tmp_path: Path) -> None:
     path = tmp_path / "study" / NAME
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:6], "x\n", *lines[7:]]))
-    found = export(read_record(path.parent), "csv", tmp_path / "a.csv", None)
+    found = export(read_record(path.parent), "csv", tmp_path / "a.csv", None).lines
     assert "line 7 is damaged" in found[1]
 
 
@@ -198,7 +198,7 @@ def member_of(study: Path) -> tuple[Record, int]:
 
 def test_weights_are_those_of_the_study(digits_study: Path, tmp_path: Path) -> None:
     record, number = member_of(digits_study)
-    lines = export(record, "weights", tmp_path / "net", number)
+    lines = export(record, "weights", tmp_path / "net", number).lines
     assert lines[0].startswith(f"export: the network of trial {number} of ")
     ours, preprocess = moosnn.load(digits_study, number)
     theirs, _ = load_network(tmp_path / "net")

@@ -67,22 +67,26 @@ def test_what_was_exported_to_optuna_comes_back(
     assert found.points[0].metrics["loss"] == pytest.approx(0.1)
 
 
-def test_what_was_exported_to_csv_comes_back_as_text(
+def test_what_was_exported_to_csv_comes_back_with_its_types(
     record: Record, tmp_path: Path
 ) -> None:
     export(record, "csv", tmp_path / "a.csv", None)
-    lines = import_points(str(tmp_path / "a.csv"), None, tmp_path / "p.json")
+    lines = import_points(str(tmp_path / "a.csv"), None, tmp_path / "p.json").lines
     found = read_points(tmp_path / "p.json")
     assert [p.number for p in found.points] == [0, 2, 8, 12, 1, 11]
     for one in found.points:
-        assert one.params == {k: str(v) for k, v in active(one.number).items()}
+        assert one.params == active(one.number)
+        typed = {k: type(v) for k, v in active(one.number).items()}
+        assert {k: type(v) for k, v in one.params.items()} == typed
+        # Neither errors nor retrainings nor the clock: what was measured.
+        assert set(one.metrics) == {"accuracy", "spikes", "margin", "energy", "loss"}
     assert lines[0].startswith(f"import: {tmp_path / 'a.csv'}: 6 points, best first")
     assert lines[1] == "note: 7 of 13 rows left out: not front or dominated"
 
 
 def test_without_a_file_the_text_is_given(record: Record, tmp_path: Path) -> None:
     export(record, "csv", tmp_path / "a.csv", None)
-    text = "\n".join(import_points(str(tmp_path / "a.csv"), None, None))
+    text = "\n".join(import_points(str(tmp_path / "a.csv"), None, None).lines)
     assert len(json.loads(text)["points"]) == 6
 
 
@@ -179,7 +183,7 @@ def test_where_nothing_is_feasible_the_least_violating_comes_first(
     study = optuna_study(tmp_path / "a.log")
     for excess in (0.5, 0.1):
         add(study, [1.0], constraints={"c": excess})
-    lines = import_points(str(tmp_path / "a.log"), None, tmp_path / "p.json")
+    lines = import_points(str(tmp_path / "a.log"), None, tmp_path / "p.json").lines
     assert [p.number for p in read_points(tmp_path / "p.json").points] == [1, 0]
     assert "none is feasible" in lines[1]
 
@@ -198,7 +202,7 @@ def test_a_csv_file_may_begin_with_empty_lines_and_number_its_rows(
     text = "\n\n, lr ,number\n0,0.1,7\n1,0.2," + "9" * 5000 + "\n"
     (tmp_path / "a.csv").write_text(text)
     points = imported(tmp_path / "a.csv", tmp_path / "p.json").points
-    assert [(p.number, p.params["lr"]) for p in points] == [(7, "0.1"), (1, "0.2")]
+    assert [(p.number, p.params["lr"]) for p in points] == [(7, 0.1), (1, 0.2)]
     assert {*points[0].params} == {"lr", "number"}
 
 
@@ -225,9 +229,9 @@ def test_complete_trials_without_parameters_are_no_points(tmp_path: Path) -> Non
 
 def test_a_printed_point_needs_no_character_beyond_ascii(tmp_path: Path) -> None:
     (tmp_path / "ü.csv").write_text("größe\n1\n", encoding="utf-8")
-    text = "\n".join(import_points(str(tmp_path / "ü.csv"), None, None))
+    text = "\n".join(import_points(str(tmp_path / "ü.csv"), None, None).lines)
     assert text.isascii()
-    assert json.loads(text)["points"][0]["params"] == {"größe": "1"}
+    assert json.loads(text)["points"][0]["params"] == {"größe": 1}
 
 
 def test_points_nested_beyond_reading_are_one_line(tmp_path: Path) -> None:
@@ -258,8 +262,8 @@ def test_a_csv_of_optuna_has_its_complete_trials(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
     found = imported(tmp_path / "a.csv", tmp_path / "p.json")
     assert [(p.number, dict(p.params)) for p in found.points] == [
-        (0, {"lr": "0.1"}),
-        (2, {"lr": "0.3", "tau": "4.0"}),
+        (0, {"lr": 0.1}),
+        (2, {"lr": 0.3, "tau": 4.0}),
     ]
     assert found.points[1].metrics == {"values_0": 0.5}
 
@@ -268,9 +272,61 @@ def test_every_column_of_another_csv_may_be_a_parameter(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('\ufefflr,name\r\n0.1,"a, b"\r\n\r\n0.2,c\r\n')
     found = imported(tmp_path / "a.csv", tmp_path / "p.yaml")
     assert [(p.number, dict(p.params)) for p in found.points] == [
-        (0, {"lr": "0.1", "name": "a, b"}),
-        (1, {"lr": "0.2", "name": "c"}),
+        (0, {"lr": 0.1, "name": "a, b"}),
+        (1, {"lr": 0.2, "name": "c"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "-2", "+3"], [1, -2, 3]),
+        (["1", "2.5", "1e-3"], [1, 2.5, 0.001]),
+        ([".5", "5."], [0.5, 5.0]),
+        (["TRUE", "false"], [True, False]),
+        # What somebody wrote to be text, and what is no number of a space.
+        (["007", "8"], ["007", "8"]),
+        (["1", "auto"], ["1", "auto"]),
+        (["1", "nan"], ["1", "nan"]),
+        (["1e999", "2"], ["1e999", "2"]),
+        (["1_000", "2"], ["1_000", "2"]),
+        (["e5", "."], ["e5", "."]),
+        (["123456789012345678901"], [123456789012345678901.0]),
+    ],
+)
+def test_a_column_has_one_type(
+    tmp_path: Path, cells: list[str], values: list[object]
+) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(["x", *cells]))
+    found = imported(tmp_path / "a.csv", tmp_path / "p.json")
+    read = [point.params["x"] for point in found.points]
+    assert read == values
+    assert [type(value) for value in read] == [type(value) for value in values]
+
+
+def test_what_of_optuna_is_not_complete_is_counted_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'a.db'}")
+    add(study, [0.5], params={"lr": 0.1})
+    for _ in range(3):
+        study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+    read, build = [], optuna.storages.RDBStorage._build_frozen_trial_from_trial_model
+    monkeypatch.setattr(
+        optuna.storages.RDBStorage,
+        "_build_frozen_trial_from_trial_model",
+        lambda self, model: read.append(model.number) or build(self, model),
+    )
+    found = import_points(str(tmp_path / "a.db"), None, tmp_path / "p.json")
+    assert found.notes[-1] == "3 of 4 trials left out"
+    assert read == [0]
+    assert found.to_json() == {
+        "source": str(tmp_path / "a.db"),
+        "study": study.study_name,
+        "points": 1,
+        "path": str(tmp_path / "p.json"),
+        "notes": list(found.notes),
+    }
 
 
 def database(path: Path, *lines: str) -> None:

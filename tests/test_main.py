@@ -236,7 +236,7 @@ MISTAKES = {
     ),
     "+experiment=nas task.fixed.depht=2": "depht",
     "+experiment=nas problem.objectives=[{metric:acuracy,goal:max,reference:0}]": (
-        "problem: the task does not measure 'acuracy'. Did you mean 'accuracy'? Kno"
+        "problem: the task does not measure 'acuracy'. Did you mean 'accuracy'?"
     ),
     f"{SMOKE} problem.objectives=[{TWICE},{TWICE}]": "'accuracy' is there twice.",
     f"{SMOKE} problem.objectives=[{{metric:accuracy,goal:mx,reference:0}}]": (

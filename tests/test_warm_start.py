@@ -417,6 +417,23 @@ def test_an_option_that_is_text_is_never_taken_for_a_number(tmp_path: Path) -> N
     assert [one["params"]["kind"] for one in found.points] == ["1", 2]
 
 
+def test_an_option_is_found_however_its_column_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("kind,size,code\n1e-3,64.0,True\n2,32.0,false\n")
+    space = {
+        "kind": {"choice": ["0.001", "2"]},
+        "size": {"choice": [32, 64]},
+        "code": {"choice": ["true", "false"]},
+        "lr": {"float": [0.0, 1.0]},
+    }
+    found = warm_start(problem_over(space), [str(path)], {"lr": 0.5}, 4)
+    assert [[*one["params"].values()] for one in found.points] == [
+        ["0.001", 64, "true", 0.5],
+        ["2", 32, "false", 0.5],
+    ]
+    assert [type(one["params"]["size"]) for one in found.points] == [int, int]
+
+
 def test_what_a_file_says_is_fixed_counts_less_than_a_point(tmp_path: Path) -> None:
     plain = {k: v for k, v in point(2).items() if k != "lr"}
     fixed = {"lr": 0.5, "batch": 64}

@@ -36,6 +36,17 @@ _NAME = "name"
 _TARGET = "_target_"
 _WORKERS = "workers"
 _NONE = "none"
+# What keys of other sweepers of Hydra are here.
+_ELSEWHERE = {
+    "n_jobs": "workers",
+    "n_trials": "budget",
+    "direction": "objectives",
+    "sampler": "optimizer",
+    "search_space": "params",
+    "custom_search_space": "when",
+    "storage": "hydra.sweep.dir",
+    "study_name": "hydra.sweep.dir",
+}
 _EXAMPLE = "[{metric: loss, goal: min, reference: 2}]"
 
 
@@ -48,9 +59,9 @@ def check_keys(given: Mapping[str, Any]) -> None:
     known = [key for key in DEFAULTS if not key.startswith("_")]
     for key in given:
         if key not in known:
-            raise ConfigError(
-                f"hydra.sweeper: unknown key {key!r}.{nearest(key, known)}"
-            )
+            here = _ELSEWHERE.get(key)
+            hint = nearest(key, known) if here is None else f" Here it is {here}."
+            raise ConfigError(f"hydra.sweeper: unknown key {key!r}.{hint}")
 
 
 def study_of(

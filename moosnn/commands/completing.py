@@ -2,14 +2,16 @@
 
 Knows: shtab, the sub-commands' parsers, the groups of the config. Must not know: hydra.
 
-shtab makes what completes the sub-commands, in each shell. In bash the words of a study
-are completed as well: groups, their choices, the keys of ``study``.
+shtab makes what completes the sub-commands, in each shell. What completes the words of
+a study (groups, their choices, the keys of ``study``) is added to it: for bash and zsh
+a function in a file beside this module, for tcsh more lines of the kind it has.
 """
 
 from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from moosnn.commands.choosing import groups
@@ -17,7 +19,9 @@ from moosnn.configs import choices, config_folder
 from moosnn.options import Command, Parser
 
 SHELLS = ("bash", "zsh", "tcsh")
-_BASH = "completion.bash"  # the words of a study, beside this module
+_FILE = "completion.{}"  # the words of a study, beside this module
+_TCSH = "complete moosnn \\\n"  # its only command
+_FOLDERS = ("data.root", "study_dir")
 _FLAGS = ("-m", "--multirun", "--cancel", "--cfg", "--help", "--version")
 _EXPERIMENT = "experiment"
 _STUDY = "study"
@@ -28,7 +32,13 @@ def script(shell: str) -> str:
     import shtab
 
     made: str = shtab.complete(_root(), shell=shell)
-    return f"{made}\n{_study_words()}" if shell == "bash" else made
+    match shell:
+        case "bash":
+            return f"{made}\n{_bash()}"
+        case "zsh":
+            return _zsh(made)
+        case _:  # the first line that fits counts
+            return made.replace(_TCSH, f"{_TCSH}{_tcsh()}", 1)
 
 
 def _root() -> argparse.ArgumentParser:
@@ -42,22 +52,63 @@ def _root() -> argparse.ArgumentParser:
     return root
 
 
-def _study_words() -> str:
+def _bash() -> str:
     """What bash is told of the words of a study."""
-    from moosnn.commands.table import COMMANDS
+    return _filled("bash", KEYS=" ".join([*_keys(), *_FLAGS]), COMMANDS=_names())
 
+
+def _zsh(made: str) -> str:
+    """What zsh is told of all words.
+
+    What shtab makes ends with a call of the function it has made, so it is the body of
+    one here.
+    """
+    return _filled(
+        "zsh",
+        SHTAB=made.rstrip(),
+        KEYS=_quoted(_keys()),
+        FLAGS=_quoted(_FLAGS),
+        COMMANDS=" ".join(f"{name} 1" for name in _names().split()),
+    )
+
+
+def _tcsh() -> str:
+    """What tcsh is told of the words of a study, which is a word that has a value."""
+    keys = " ".join([*_keys(), *_FLAGS])
+    lines = [f"c/{key}=/d/" for key in _FOLDERS]
+    for group in groups():
+        found = " ".join(choices(group))
+        lines += [f"c/{sign}{group}=/({found})/" for sign in ("", "+")]
+    # Nothing is put behind a key: its value follows.
+    lines += [f"p/1/({_names()} {keys})//", f"n/[a-z+~]*=*/({keys})//"]
+    return "".join(f"        '{line}' \\\n" for line in lines)
+
+
+def _filled(shell: str, **marks: str) -> str:
+    """The file of a shell, with what there is to choose."""
+    text = Path(__file__).with_name(_FILE.format(shell)).read_text(encoding="utf-8")
+    name = {"bash": "words={}", "zsh": "words=({})"}[shell]
     cases = "\n".join(
-        f"    {group}) words={shlex.quote(' '.join(choices(group)))} ;;"
+        f"    {group}) {name.format(_listed(shell, choices(group)))} ;;"
         for group in groups()
     )
-    text = Path(__file__).with_name(_BASH).read_text(encoding="utf-8")
-    for mark, words in (
-        ("@KEYS@", " ".join([*_keys(), *_FLAGS])),
-        ("@GROUPS@", cases),
-        ("@COMMANDS@", " ".join(COMMANDS)),
-    ):
-        text = text.replace(mark, words)
+    for mark, words in {"GROUPS": cases, **marks}.items():
+        text = text.replace(f"@{mark}@", words)
     return text
+
+
+def _listed(shell: str, names: Sequence[str]) -> str:
+    return shlex.quote(" ".join(names)) if shell == "bash" else _quoted(names)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " ".join(map(shlex.quote, names))
+
+
+def _names() -> str:
+    from moosnn.commands.table import COMMANDS
+
+    return " ".join(COMMANDS)
 
 
 def _keys() -> list[str]:
@@ -83,8 +134,8 @@ COMMANDS = (
     Command(
         name="completion",
         told="a script that completes words in a shell",
-        about="Print a script that completes the words of the command moosnn: in bash "
-        "also those of a study, e.g. optimizer=ehvi.",
+        about="Print a script that completes the words of the command moosnn, those of "
+        "a study as well, e.g. optimizer=ehvi.",
         examples=(
             "completion bash > ~/.moosnn-completion",
             "completion zsh > ~/.zfunc/_moosnn",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from moosnn.commands.printing import say_json
 from moosnn.exporting import FOLDER, FORMATS
 from moosnn.options import FILES, Command, Parser, whole
 
@@ -19,6 +20,7 @@ def _export_words(parser: Parser) -> None:
     parser.value("--out", metavar="PATH", what=what, kind=Path, offers=FILES)
     what = "the front member (nir and weights need one)"
     parser.value("--trial", metavar="N", what=what, kind=whole)
+    parser.json("print what was written as JSON")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -26,8 +28,11 @@ def _export(options: argparse.Namespace) -> None:
     from moosnn.named_studies import one_record
 
     record = one_record("export", options.folders)
-    for line in export(record, options.to, options.out, options.trial):
-        print(line)
+    exported = export(record, options.to, options.out, options.trial)
+    if options.json:
+        say_json(exported.to_json())
+    else:
+        print(*exported.lines, sep="\n")
 
 
 def _import_words(parser: Parser) -> None:
@@ -36,13 +41,17 @@ def _import_words(parser: Parser) -> None:
     parser.value("--study", metavar="NAME", what="of the study in an Optuna storage")
     what = "write the points there instead of printing them"
     parser.value("--out", metavar="FILE", what=what, kind=Path, offers=FILES)
+    parser.json("print what was found as JSON; the points, without --out")
 
 
 def _import(options: argparse.Namespace) -> None:
     from moosnn.importing import import_points
 
-    for line in import_points(options.source, options.study, options.out):
-        print(line)
+    imported = import_points(options.source, options.study, options.out)
+    if options.json and options.out is not None:
+        say_json(imported.to_json())
+    else:
+        print(*imported.lines, sep="\n")
 
 
 COMMANDS = (

@@ -113,6 +113,7 @@ def _edge_words(parser: Parser) -> None:
     parser.value("--parameters", metavar="A,B", what=what)
     what = "the front member to draw it around (default: the median one)"
     parser.value("--member", metavar="N", what=what, kind=whole)
+    parser.json()
 
 
 def _edge(options: argparse.Namespace) -> None:
@@ -122,7 +123,7 @@ def _edge(options: argparse.Namespace) -> None:
     from moosnn.tracking.edge_look import look
 
     record = one_record("edge", options.folders)
-    lines = look(
+    found = look(
         record.folder,
         record.problem,
         record.history,
@@ -130,7 +131,10 @@ def _edge(options: argparse.Namespace) -> None:
         number=options.member,
         width=Terminal().width,
     )
-    say(*lines)
+    if options.json:
+        say_json({"study": str(record.folder), **found.to_json()})
+    else:
+        say(*found.lines)
 
 
 COMMANDS = (

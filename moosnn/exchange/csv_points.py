@@ -1,7 +1,8 @@
 """Points from a CSV file: a row a trial, a column a parameter.
 
-Knows: CSV, whose columns are parameters. Must not know: spaces; what a cell's type is
-is left to who uses the points.
+Knows: CSV, whose columns are parameters. Must not know: spaces. A column of numbers or
+of booleans is read as such, any other as text; whether that is the parameter's type is
+left to who uses the points (`moosnn.transfer.typed`).
 
 Three kinds of columns are known. In a file of ``moosnn export`` parameters are
 ``param.<name>``, in one of Optuna's ``trials_dataframe`` ``params_<name>``; else every
@@ -14,17 +15,26 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from moosnn.conditions import Value
 from moosnn.errors import ConfigError
 from moosnn.exchange.points import Point, Points
 
 _PREFIXES = ("param.", "params_")
 # The trials that are points, by the column that tells and what it says; best first.
 _WORTHY = {"standing": ("front", "dominated"), "state": ("COMPLETE",)}
-_COUNTS = ("", "number", "repeats", "attempts", "seed")  # numbers, but not measured
+# Numbers, but not measured; nor are errors and retrainings what a point measured.
+_COUNTS = ("", "number", "repeats", "attempts", "seed", "seconds")
+_ABOUT = ("sem.", "test.", "user_attrs_", "system_attrs_")
+_METRIC = "metric."  # before a metric whose name another column has
+# A number that no one wrote to be text, as 007 or nan.
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)?(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+_BOOLEANS = {"true": True, "false": False}
 _SHOWN = 60
 _DIGITS = 18  # of a trial's number; Python refuses to read some thousands
 
@@ -36,8 +46,7 @@ def read_csv(path: Path) -> tuple[Points, list[str]]:
         path: of the file: UTF-8, commas, names in the first line.
 
     Returns:
-        The points, values as they are written, and lines for people about what was
-        left out.
+        The points, and lines for people about what was left out.
 
     Raises:
         ConfigError: it cannot be read, is no such table, or has no point.
@@ -49,13 +58,14 @@ def read_csv(path: Path) -> tuple[Points, list[str]]:
         n: n.removeprefix(prefix) for n in names if n.startswith(prefix) and n != prefix
     }
     others = [name for name in names if name not in columns]
+    read = {name: _reader([row[name] for row in rows]) for name in columns}
     teller = next((n for n in _WORTHY if prefix and n in others), None)
     numbered = [(_number(row, i), row) for i, row in enumerate(rows)]
     kept = _worthy(numbered, teller)
     points = [
         Point(
             number=number,
-            params={columns[n]: row[n] for n in columns if row[n] != ""},
+            params={columns[n]: read[n](row[n]) for n in columns if row[n] != ""},
             metrics=_numbers(row, others),
         )
         for number, row in kept
@@ -143,16 +153,43 @@ def _number(row: Mapping[str, str], index: int) -> int:
     return int(said) if is_number else index
 
 
+def _reader(cells: Iterable[str]) -> Callable[[str], Value]:
+    """What reads the cells of a column, all in the same way."""
+    filled = [cell for cell in cells if cell != ""]
+    if all(cell.lower() in _BOOLEANS for cell in filled):
+        return _boolean
+    return _number_of if all(map(_is_number, filled)) else str
+
+
+def _is_number(cell: str) -> bool:
+    if _NUMBER.fullmatch(cell) is None:
+        return False
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _boolean(cell: str) -> bool:
+    return _BOOLEANS[cell.lower()]
+
+
+def _number_of(cell: str) -> float:
+    """An ``int`` if it is written as one, of no more digits than a float holds."""
+    is_whole = _INTEGER.fullmatch(cell) and len(cell) <= _DIGITS
+    return int(cell) if is_whole else float(cell)
+
+
 def _numbers(row: Mapping[str, str], names: Sequence[str]) -> dict[str, float]:
-    """The columns with a finite number."""
+    """The metrics: the other columns with a finite number."""
     found = {}
     for name in names:
-        if name in _COUNTS:
+        if name in _COUNTS or name.startswith(_ABOUT):
             continue
         try:
             value = float(row[name])
         except ValueError:
             continue
         if math.isfinite(value):
-            found[name] = value
+            found[name.removeprefix(_METRIC)] = value
     return found

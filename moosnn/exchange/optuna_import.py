@@ -6,6 +6,7 @@ Knows: what Optuna's trials say. Must not know: storages' files, spaces.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from moosnn.exchange.points import Point, Points
 from moosnn.pareto.dominance import ranks, spread
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
@@ -47,14 +49,13 @@ def read_optuna(path: Path, name: str | None) -> tuple[Points, list[str]]:
     """
     with opened(path) as storage:
         study = _study(path, storage, name)
-        trials = _trials(path, study)
-        complete = [t for t in trials if t.state.name == "COMPLETE" and t.params]
+        trials = _complete(path, storage, study)
+        complete = [trial for trial in trials if trial.params]
         if not complete:
-            raise ConfigError(
-                f"{path}: study {study.study_name!r}: {_no_point(trials)}."
-            )
+            why = "no complete trial has a parameter" if trials else _states(study)
+            raise ConfigError(f"{path}: study {study.study_name!r}: {why}.")
         kept, note = _best_first(study, complete)
-        metrics = _metrics(study)
+        metrics, count = _metrics(study), _count(storage, study)
         fixed = study.user_attrs.get(FIXED)
         points = Points(
             source=str(path),
@@ -63,12 +64,12 @@ def read_optuna(path: Path, name: str | None) -> tuple[Points, list[str]]:
             fixed=_values(fixed) if isinstance(fixed, dict) else {},
         )
     notes = [note]
-    if len(kept) < len(trials):
-        notes.append(f"{len(trials) - len(kept)} of {len(trials)} trials left out")
+    if len(kept) < count:
+        notes.append(f"{count - len(kept)} of {count} trials left out")
     return points, notes
 
 
-def _study(path: Path, storage: Any, name: str | None) -> Study:  # noqa: ANN401 -- optuna is optional
+def _study(path: Path, storage: BaseStorage, name: str | None) -> Study:
     import optuna
 
     names = [study.study_name for study in storage.get_all_studies()]
@@ -84,10 +85,39 @@ def _study(path: Path, storage: Any, name: str | None) -> Study:  # noqa: ANN401
     return optuna.load_study(study_name=name or names[0], storage=storage)
 
 
-def _trials(path: Path, study: Study) -> list[FrozenTrial]:
-    """Raises ConfigError if what the storage says of them cannot be understood."""
+def _count(storage: BaseStorage, study: Study) -> int:
+    """How many trials there are, of which none is read.
+
+    Their numbers have no gaps: the first one that is not there is looked for.
+    """
+
+    def is_there(number: int) -> bool:
+        try:
+            storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+        except KeyError:
+            return False
+        return True
+
+    beyond = 1
+    while is_there(beyond - 1):
+        beyond *= 2
+    return bisect_left(range(beyond), True, key=lambda number: not is_there(number))
+
+
+def _complete(path: Path, storage: BaseStorage, study: Study) -> list[FrozenTrial]:
+    """The complete trials; of the others, which cost as much, nothing is read.
+
+    A study of Optuna's own would read all of them, into a cache that nobody needs.
+
+    Raises:
+        ConfigError: what the storage says of them cannot be understood.
+    """
+    from optuna.trial import TrialState
+
     try:
-        return study.get_trials(deepcopy=False)
+        return storage.get_all_trials(
+            study._study_id, deepcopy=False, states=(TrialState.COMPLETE,)
+        )
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         # Whatever a damaged value, or one of another version, makes of its reader.
         raise ConfigError(
@@ -96,13 +126,11 @@ def _trials(path: Path, study: Study) -> list[FrozenTrial]:
         ) from error
 
 
-def _no_point(trials: Sequence[FrozenTrial]) -> str:
-    """Why no trial is a point."""
-    states = sorted({trial.state.name for trial in trials})
-    if "COMPLETE" in states:
-        return "no complete trial has a parameter"
-    found = f": {', '.join(states)} only" if states else ""
-    return f"none of {len(trials)} trials is complete{found}"
+def _states(study: Study) -> str:
+    """Why no trial is complete."""
+    trials = study.get_trials(deepcopy=False)
+    names = ", ".join(sorted({trial.state.name for trial in trials}))
+    return f"none of {len(trials)} trials is complete{names and f': {names} only'}"
 
 
 def _best_first(

@@ -10,7 +10,10 @@ What Optuna has no word for is decided so that its front is ours:
 - Whatever else was evaluated (silent, pruned, a repeat) is PRUNED without values. Those
   of a silent network mean nothing, and it would dominate most others; its constraints
   are there, from which TPE learns. Were it COMPLETE, Optuna would leave it out of its
-  front as infeasible, but its dashboard (0.21) would call it a best trial.
+  front as infeasible, but its dashboard (0.21), which does not ask for constraints,
+  would call it a best trial and hide members of the front behind it.
+- For that reason another infeasible trial is COMPLETE only where some member of the
+  front dominates it, and else PRUNED as well.
 - A value below the floor of a logarithmic objective is that floor: the search makes no
   difference between the two.
 - Constraints are violations, <= 0 where they hold, under the system attribute
@@ -25,11 +28,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from moosnn.confirmation import Confirmed, confirmed
 from moosnn.history import Event, History, Kind
 from moosnn.parameters import Choice, Float, Parameter
+from moosnn.pareto.dominance import is_dominated
+from moosnn.pareto.front import front_of
 from moosnn.pareto.pooling import pooled
-from moosnn.problem import Problem
+from moosnn.problem import Floats, Problem
 from moosnn.trial import Evaluation, Status, Trial
 
 if TYPE_CHECKING:
@@ -52,11 +59,19 @@ def frozen_trials(
         standings: what became of every trial.
     """
     points = {trial.number: trial for trial in pooled(history.done, problem)}
+    losses = front_of(problem, history.done).losses
+    front = np.array(losses).reshape(len(losses), len(problem.objectives))
+    shown = {n for n, point in points.items() if _may_be_shown(problem, point, front)}
     tests = confirmed(history)
     distributions = {n: distribution(p) for n, p in problem.space.parameters.items()}
     reported = reported_metric(problem, history)
     return [
-        _Frozen(problem, trial, points.get(trial.number)).built(
+        _Frozen(
+            problem,
+            trial,
+            points.get(trial.number),
+            has_values=trial.number in shown,
+        ).built(
             distributions=distributions,
             events=history.of_number(trial.number),
             reported=reported,
@@ -66,6 +81,16 @@ def frozen_trials(
         )
         for trial in history.trials
     ]
+
+
+def _may_be_shown(problem: Problem, point: Trial, front: Floats) -> bool:
+    """Whether its values put no point before the front, for who sees no constraints."""
+    if not problem.is_observed(point):
+        return False
+    if problem.is_feasible(point):
+        return True
+    (losses,) = problem.losses([point])
+    return is_dominated(losses, front)
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
@@ -115,12 +140,20 @@ class _Frozen:
         problem: of the study.
         trial: as it was.
         point: that of the study's points whose number is the trial's, if it is one.
+        has_values: whether Optuna is told its values.
     """
 
-    def __init__(self, problem: Problem, trial: Trial, point: Trial | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        trial: Trial,
+        point: Trial | None,
+        *,
+        has_values: bool,
+    ) -> None:
         self._problem = problem
         self._trial = trial
-        self._is_point = point is not None
+        self._has_values = has_values
         self._judged = point or trial
 
     def built(
@@ -171,11 +204,7 @@ class _Frozen:
     def _values(self) -> list[float] | None:
         """The objectives where they mean something, of a point once."""
         evaluation = self._judged.evaluation
-        if (
-            evaluation is None
-            or not self._is_point
-            or not self._problem.is_observed(self._judged)
-        ):
+        if evaluation is None or not self._has_values:
             return None
         return [
             max(value, o.floor) if o.scale == "log" else value

@@ -29,6 +29,9 @@ from moosnn.trial import CONFIRM, Evaluation, Failure, Proposal
 
 Result = Evaluation | Failure
 _LONGEST = 2000  # characters of a failure's message; its log has the whole
+# What the allocator of CPU tensors, the CUDA driver, cuBLAS and cuDNN say by plain
+# errors where torch's own allocator is not asked.
+_NO_MEMORY = ("DefaultCPUAllocator", "error: out of memory", "STATUS_ALLOC_FAILED")
 
 
 class AttemptContext:
@@ -45,13 +48,15 @@ class AttemptContext:
         self.cache = cache
         self.attempt = attempt
         self._on_report = on_report
+        self._last: int | None = None
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         """See `tasks.base.Context.report`.
 
         Raises:
             DivergedError: a metric is not finite.
-            TypeError, ValueError: the step is not whole, a metric is no number.
+            TypeError, ValueError: the step is not whole, or not after the last one; a
+                metric is no number.
         """
         numbers = {str(name): float(value) for name, value in metrics.items()}
         for name, value in numbers.items():
@@ -60,6 +65,12 @@ class AttemptContext:
         whole = operator.index(step)
         if whole < 0:
             raise ValueError(f"step: expected a whole number >= 0, got {whole}.")
+        if self._last is not None and whole <= self._last:
+            raise ValueError(
+                f"step: expected more than {self._last}, which was reported last, got "
+                f"{whole}; report all metrics of a step at once."
+            )
+        self._last = whole
         return self._on_report(whole, numbers)
 
     def preempted(self) -> bool:
@@ -137,9 +148,10 @@ def _kind(error: BaseException) -> str:
 def _is_torch_out_of_memory(error: BaseException) -> bool:
     if "torch" not in sys.modules or not isinstance(error, RuntimeError):
         return False
-    # The allocator of CPU tensors raises a plain RuntimeError.
-    accelerator = isinstance(error, sys.modules["torch"].OutOfMemoryError)
-    return accelerator or "DefaultCPUAllocator" in _text(error)
+    if isinstance(error, sys.modules["torch"].OutOfMemoryError):
+        return True
+    text = _text(error)
+    return any(word in text for word in _NO_MEMORY)
 
 
 def _one_line(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from moosnn.runtime.pilots import Pilots
 from moosnn.runtime.slots import gpu_of, worker_count
 from moosnn.runtime.supervisor import Limits, run_worker
 from moosnn.runtime.workers import Worker, end_all, left_behind, wait_for
-from moosnn.tasks.base import Task
+from moosnn.tasks.base import Task, abilities_of
 from moosnn.trial import Failure
 
 # A driver's sign of life may be so much late before its workers leave it.
@@ -56,7 +56,7 @@ def local(
 
     Args:
         folder: the study folder; ``config.yaml`` in it builds the task anew.
-        task: unused: each worker builds its own.
+        task: says whether it needs GPUs; each worker builds its own.
         workers: see `slots.worker_count`.
         threads_per_trial: CPU threads of a trial, >= 1.
         trials_per_gpu: trials that share a GPU, >= 1.
@@ -82,6 +82,7 @@ def local(
         threads_per_trial=threads_per_trial,
         trials_per_gpu=trials_per_gpu,
         memory_gb=memory_gb,
+        on_gpus=abilities_of(task).on_gpus,
     )
     limits = Limits(
         timeout_s=timeout_min * 60,

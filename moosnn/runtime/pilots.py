@@ -65,7 +65,8 @@ class Pilots:
         self.sized = sized
         self._workers: dict[str, Worker] = {}
         self._handled: list[Path] = []
-        self._adopted: list[Ended] = []  # ends of attempts that no worker holds
+        # Reports and ends of attempts that no worker holds.
+        self._adopted: list[Report | Ended] = []
         self._adopted_files: list[Path] = []  # that tell of them
         self._soon = self._later = math.inf
         self._looked = -math.inf
@@ -193,8 +194,7 @@ class Pilots:
         assert worker.holds is not None
         number, attempt = worker.holds
         names = published.get(worker.holds, [])
-        reports = [self._report(n) for n in sorted(names) if files.report_of(n)]
-        happened: list[Report | Ended] = [r for r in reports if r is not None]
+        happened = self._reports(names)
         name = files.message_name(number, attempt)
         has_ended = name in names and self._is_ours(name, worker.inbox / name)
         if has_ended or gone is not None:
@@ -238,12 +238,13 @@ class Pilots:
         """Take over the attempts that an earlier driver gave out.
 
         One that an adopted worker holds goes on; one that was published meanwhile has
-        ended; one that nobody has is lost.
+        ended; one that nobody has is lost. What these reported first is told first.
         """
         self._adopt()
         held = {w.holds for w in self.workers}
         files.clear_served(self._folder, {(t.number, t.attempt) for t in trials})
         published = self._published(at_once=True)
+        reported = _by_attempt(published)
         for trial in trials:
             number, attempt = trial.number, trial.attempt
             name = files.message_name(number, attempt)
@@ -253,6 +254,7 @@ class Pilots:
             messages = [*(self._folder / files.INBOX).glob(f"*/{name}")]
             if name in published and all(self._is_ours(name, m) for m in messages):
                 result = self._read(name, *messages)
+            self._adopted += self._reports(reported.get((number, attempt), []))
             self._adopted.append(Ended(number=number, attempt=attempt, result=result))
         self._adopted_files, self._handled = self._handled, []
 
@@ -330,6 +332,11 @@ class Pilots:
         path = self._folder / files.OUTBOX / name
         self._handled += [*messages, path]  # a message is never left without a result
         return read_result(path)
+
+    def _reports(self, names: Sequence[str]) -> list[Report | Ended]:
+        """The reports among the names of one attempt, in the order of their steps."""
+        read = [self._report(name) for name in sorted(names) if files.report_of(name)]
+        return [report for report in read if report is not None]
 
     def _report(self, name: str) -> Report | None:
         """A report, deleted once it is journaled."""

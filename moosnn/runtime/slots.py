@@ -55,16 +55,18 @@ def worker_count(
     threads_per_trial: int,
     trials_per_gpu: int,
     memory_gb: float | None,
+    on_gpus: bool = True,
 ) -> int:
     """How many workers to start.
 
     Args:
         workers: a number, or ``"auto"`` = visible GPUs times ``trials_per_gpu``, or
-            without a GPU the usable cores over ``threads_per_trial``; both limited by
+            without one the usable cores over ``threads_per_trial``; both limited by
             the free memory; at least one.
         threads_per_trial: CPU threads of a trial, >= 1.
         trials_per_gpu: trials that share a GPU, >= 1.
         memory_gb: what a trial may use, or ``None``.
+        on_gpus: whether the trials use GPUs at all.
 
     Raises:
         ConfigError: neither ``"auto"`` nor a whole number >= 1, or more than this
@@ -84,7 +86,7 @@ def worker_count(
                 f"{LEAST_GB:g} GB of the {total:.0f} GB of this machine; got {workers}."
             )
         return workers
-    gpus = len(visible_gpus())
+    gpus = len(visible_gpus()) if on_gpus else 0
     slots = gpus * trials_per_gpu if gpus else usable_cores() // threads_per_trial
     free = free_memory_gb()
     if free is not None:

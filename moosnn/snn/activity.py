@@ -1,18 +1,20 @@
 """What a batch made a network do: its answers, spikes and membranes.
 
-Knows: tensors of each layer, and which layers are a stage. Must not know: how they came
-about, what is wanted.
+Knows: tensors of each layer, which layers are a stage, and what a network must have so
+that it can be trained and measured. Must not know: how they came about, what is wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from moosnn.snn.genes import Genes
 from moosnn.snn.silence import nearness
 
 Stages = tuple[tuple[int, ...], ...]  # the layers of each stage, as positions
@@ -27,7 +29,8 @@ class Activity:
         outputs: the read-out's membrane at each step, ``T x N x classes``; ``None``
             where the network did not need it.
         spikes: of each layer of neurons, ``T x N x …``, each 0 or 1.
-        membranes: of each layer before reset, ``T x N x …``; no gradient.
+        membranes: of each layer before reset, ``T x N x …``; no gradient. Where there
+            was a spike, it is enough that it is not below the threshold.
         thresholds: of each layer.
         stages: the layers of each stage, as positions in the tuples above.
     """
@@ -35,8 +38,8 @@ class Activity:
     logits: Tensor
     outputs: Tensor | None
     spikes: tuple[Tensor, ...]
-    membranes: tuple[Tensor, ...]
-    thresholds: tuple[float, ...]
+    membranes: Sequence[Tensor]
+    thresholds: Sequence[float]
     stages: Stages
 
     def layer_counts(self) -> Tensor:
@@ -61,6 +64,79 @@ class Activity:
             ``N x stages``, see `moosnn.snn.silence.nearness`.
         """
         return stage_nearness(self.membranes, self.thresholds, self.stages, alpha)
+
+
+class Layer(Protocol):
+    """One layer of neurons."""
+
+    @property
+    def name(self) -> str:
+        """In the network."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its neurons."""
+        ...
+
+
+class Outline(Protocol):
+    """What is known of a network before it sees a sample."""
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """Of neurons, in the order of an `Activity`."""
+        ...
+
+    @property
+    def stages(self) -> Sized:
+        """As many as an `Activity` has."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """Learnable scalars."""
+        ...
+
+
+class Network(Protocol):
+    """What can be trained and measured; modules of ``torch`` have the rest of it."""
+
+    training: bool
+
+    @property
+    def genes(self) -> Genes:
+        """Its coding and read-out, and how it learns."""
+        ...
+
+    @property
+    def blueprint(self) -> Outline:
+        """What it is made of."""
+        ...
+
+    def observe(self, inputs: Tensor) -> Activity:
+        """Run ``T x N x …`` coded inputs from rest and keep what every layer did."""
+        ...
+
+    def train(self, mode: bool = True) -> Self:
+        """See `torch.nn.Module`, as all that follows."""
+        ...
+
+    def eval(self) -> Self:
+        """Batch norms use what they learned, nothing drops out."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and buffers by name."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- torch's own
+        """Take them back."""
+        ...
 
 
 def stage_counts(counts: Tensor, stages: Stages) -> Tensor:

@@ -26,6 +26,17 @@ ACCESS_PJ: tuple[tuple[int, float], ...] = (
     (32 << 10, 20.0),
     (1 << 20, 100.0),
 )
+# Metrics that are made of operations and of the weights that do them.
+OF_OPERATIONS = (
+    "effective_acs",
+    "effective_macs",
+    "synops",
+    "dense_ops",
+    "energy_nj",
+    "energy_moved_nj",
+    "connection_sparsity",
+    "connectivity",
+)
 WORD_BYTES = 4  # a weight or a state variable: 32 bits, half of an access
 WORDS_AN_ACCESS = 2
 WORDS_AN_OP = 3  # read the weight, read the membrane, write the membrane
@@ -126,12 +137,13 @@ def static_metrics(hardware: Hardware) -> dict[str, float]:
         ``dense_ops`` and ``membrane_updates`` of a sample, ``connection_sparsity`` and
         ``connectivity`` (one minus it) in [0, 1], ``footprint_bytes``.
     """
+    weights = max(hardware.weights, 1)  # a network may have none that are known
     nonzero = hardware.weights - hardware.zero_weights
     return {
         "dense_ops": float(hardware.dense_ops),
         "membrane_updates": float(hardware.membrane_updates),
-        "connection_sparsity": hardware.zero_weights / hardware.weights,
-        "connectivity": nonzero / hardware.weights,
+        "connection_sparsity": hardware.zero_weights / weights,
+        "connectivity": nonzero / weights,
         "footprint_bytes": float(hardware.footprint_bytes),
     }
 

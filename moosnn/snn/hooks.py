@@ -55,7 +55,7 @@ _STEPPING = {
 _MEMORIES = ("mem", "syn", "syn_exc", "syn_inh")  # snnTorch's state variables
 
 
-def _lineage(module: nn.Module) -> list[tuple[str, str]]:
+def lineage(module: nn.Module) -> list[tuple[str, str]]:
     """Package and name of a module's class and of all that it derives from."""
     classes = type(module).__mro__
     return [(c.__module__.partition(".")[0], c.__name__) for c in classes]
@@ -63,11 +63,11 @@ def _lineage(module: nn.Module) -> list[tuple[str, str]]:
 
 def library_of(module: nn.Module) -> str | None:
     """The library whose spiking neurons a module derives from, if any."""
-    lineage = _lineage(module)
+    line = lineage(module)
     for library, names in SPIKING.items():
-        if any((library, name) in lineage for name in _SILENT.get(library, ())):
+        if any((library, name) in line for name in _SILENT.get(library, ())):
             continue
-        if any((library, name) in lineage for name in names):
+        if any((library, name) in line for name in names):
             return library
     return None
 
@@ -90,8 +90,8 @@ def makes_one_step(module: nn.Module) -> bool:
     library = library_of(module)
     if library == "spikingjelly":
         return getattr(module, "step_mode", "m") == "s"
-    lineage = _lineage(module)
-    return any((library, name) in lineage for name in _STEPPING.get(str(library), ()))
+    line = lineage(module)
+    return any((library, name) in line for name in _STEPPING.get(str(library), ()))
 
 
 def looked_for(taught: Sequence[str]) -> str:
@@ -201,10 +201,19 @@ def states_of(module: nn.Module, output: object) -> int:
     return max(count, 1)
 
 
-def reset(network: nn.Module) -> None:
-    """Bring all neurons to rest: no state survives from batch to batch."""
+def reset(network: nn.Module, spiking: Iterable[nn.Module]) -> None:
+    """Bring all neurons to rest: no state survives from batch to batch.
+
+    Args:
+        network: whose modules of libraries have a method for it.
+        spiking: modules of its neurons, of which others may have ``reset`` as well.
+    """
+    for module in spiking:
+        rest = getattr(module, "reset", None)
+        if library_of(module) is None and callable(rest):
+            rest()
     for module in network.modules():
-        packages = {package for package, _ in _lineage(module)}
+        packages = {package for package, _ in lineage(module)}
         for package, method in _RESETS.items():
             rest = getattr(module, method, None)
             if package in packages and callable(rest):

@@ -8,23 +8,18 @@ know: validation or test data, files, search. The loop is that of all rules here
 from __future__ import annotations
 
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor
 
+from moosnn.errors import ConfigError
 from moosnn.snn.activity import Activity
-from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.coding import encode
 from moosnn.snn.hooks_network import HookedNetwork
-from moosnn.snn.hooks_record import Recorded
-from moosnn.snn.learning.descent import descend, require_finite_loss
-from moosnn.snn.learning.losses import activity_penalty, answer_loss
+from moosnn.snn.learning.descent import follow, pull
 from moosnn.snn.learning.training import Course, Fit
-from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 
-REGULARISERS = ("spikes", "rate")  # what a network without a blueprint can be told
 _SEEDS = 1 << 62
 
 
@@ -40,46 +35,27 @@ def fit(network: HookedNetwork, samples: Samples, course: Course) -> Fit:
         course: what goes on around it.
 
     Raises:
+        ConfigError: there is nothing to train.
         DivergedError: the loss or a weight is not finite.
         ReleasedError: it had to make room; its checkpoint is written.
     """
     weights = [p for p in network.parameters() if p.requires_grad]
+    if not weights:
+        raise ConfigError(
+            "task.factory: the network has no weight that requires a gradient: there "
+            "is nothing to train."
+        )
     optimizer = torch.optim.Adam(weights, lr=network.genes.learning_rate)
-    # The loop asks a network for its genes, stages, parameters and state only.
-    learner = cast("SpikingNetwork", network)
-    return descend(
-        learner, samples, optimizer, course, gradient=partial(_gradient, network)
+    return follow(
+        network, samples, optimizer, course, gradient=partial(_gradient, network)
     )
 
 
 def _gradient(
     network: HookedNetwork, inputs: Tensor, labels: Tensor, generator: torch.Generator
-) -> tuple[Recorded, float]:
+) -> tuple[Activity, float]:
     """See `moosnn.snn.learning.descent.Gradient`."""
-    genes = network.genes
-    coded = encode(inputs, genes, generator)
+    coded = encode(inputs, network.genes, generator)
     torch.manual_seed(int(torch.randint(_SEEDS, (), generator=generator)))
     seen = network.observe(coded)
-    answers = answer_loss(_answered(seen), labels, genes.loss)
-    penalty = activity_penalty(
-        seen.layer_counts(),
-        cast("Blueprint", network.blueprint),  # of which it reads the layers' shapes
-        genes.time_steps,
-        genes.regulariser,
-    )
-    total = answers + genes.activity_penalty * penalty
-    require_finite_loss(float(total.detach()), genes.learning_rate)
-    total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return seen, float(answers.detach())
-
-
-def _answered(seen: Recorded) -> Activity:
-    """As much of it as a loss of answers reads."""
-    return Activity(
-        logits=seen.logits,
-        outputs=seen.outputs,
-        spikes=seen.spikes,
-        membranes=(),
-        thresholds=(),
-        stages=seen.stages,
-    )
+    return seen, pull(network, seen, labels)

@@ -13,62 +13,22 @@ has a parameter ``state`` (Norse).
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from moosnn.errors import ConfigError, nearest
+from moosnn.errors import ConfigError
+from moosnn.snn.activity import Activity
 from moosnn.snn.genes import Genes
 from moosnn.snn.hooks import forget, looked_for, reset
-from moosnn.snn.hooks_record import Recorded, Recorder, over_time
+from moosnn.snn.hooks_outline import Layer, Outline, StageNames, stages_of
+from moosnn.snn.hooks_products import Products
+from moosnn.snn.hooks_record import Ratios, Recorder, over_time
 from moosnn.snn.readout import read
 
-StageNames = Sequence[str | Sequence[str]]
 _PROBES = 2  # samples: one more than a batch norm could not tell from none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """One spiking module.
-
-    Attributes:
-        name: in the network.
-        shape: of its neurons.
-        states: variables that each keeps from step to step.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    states: int
-
-    @property
-    def neurons(self) -> int:
-        """How many."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
-    """What is known of a network without training it.
-
-    Attributes:
-        layers: in the order in which they are called.
-        stages: the layers of each stage, as positions.
-        parameters: learnable scalars.
-    """
-
-    layers: tuple[Layer, ...]
-    stages: tuple[tuple[int, ...], ...]
-    parameters: int
-
-    @property
-    def neurons(self) -> int:
-        """Of all layers."""
-        return sum(layer.neurons for layer in self.layers)
 
 
 class HookedNetwork(nn.Module):
@@ -82,12 +42,14 @@ class HookedNetwork(nn.Module):
         step: whether it is called once a step.
         taught: dotted names of further classes that spike.
         stages: names of spiking modules, or lists of names; ``None`` = each is one.
+        counted: whether its operations are wanted.
 
     Attributes:
         blueprint: what it is made of, found by running it once.
 
     Raises:
-        ConfigError: no spiking module; an unknown stage; an answer of another shape.
+        ConfigError: no spiking module; an unknown stage; an answer of another shape;
+            operations that are wanted and cannot be counted.
     """
 
     def __init__(
@@ -100,8 +62,10 @@ class HookedNetwork(nn.Module):
         step: bool = False,
         taught: Sequence[str] = (),
         stages: StageNames | None = None,
+        counted: bool = True,
     ) -> None:
         super().__init__()
+        self.counted = counted
         self.module = module
         self.genes = genes
         self.coded_shape = genes.coded_shape(shape)
@@ -117,6 +81,33 @@ class HookedNetwork(nn.Module):
             )
         self.blueprint = self._outline(stages)
 
+    def require_rest(self) -> None:
+        """Run some samples twice: no state may survive a call.
+
+        Draws from torch's global generator if the network does.
+
+        Raises:
+            ConfigError: they were answered differently.
+        """
+        device = next(self.module.parameters(), torch.zeros(1)).device
+        shape = (self.genes.time_steps, _PROBES, *self.coded_shape)
+        coded = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
+        learning = self.training
+        self.eval()
+        found = []
+        with torch.no_grad():
+            for _ in range(2):
+                torch.manual_seed(0)
+                seen = self.observe(coded)
+                found.append([seen.logits, *seen.spikes])
+        self.train(learning)
+        if not all(map(torch.equal, *found)):
+            raise ConfigError(
+                "task.factory: the network answers the same samples differently when "
+                "it is called again: let forward begin at rest, or give the spiking "
+                "module that keeps a state a method reset()."
+            )
+
     def knows_membranes(self) -> bool:
         """Whether every layer of every stage shows how near it is to a spike."""
         device = next(self.module.parameters(), torch.zeros(1)).device
@@ -124,9 +115,11 @@ class HookedNetwork(nn.Module):
         learning = self.training
         self.eval()
         with torch.no_grad():
-            seen = self.observe(torch.zeros(shape, device=device))
+            ratios = self.observe(torch.zeros(shape, device=device)).membranes
+            assert isinstance(ratios, Ratios)
+            known = [ratios.known(k) for stage in self.blueprint.stages for k in stage]
         self.train(learning)
-        return seen.knows_membranes()
+        return all(known)
 
     @property
     def stage_names(self) -> list[list[str]]:
@@ -140,13 +133,14 @@ class HookedNetwork(nn.Module):
         return {name: tensor.clone() for name, tensor in shared.items()}
 
     def forget(self) -> None:
-        """Let a library go of what it keeps of the network."""
+        """Hear no more, and let a library go of what it keeps of the network."""
+        self._recorder.close()
         forget(self.module)
 
     @property
-    def spiking(self) -> tuple[nn.Module, ...]:
-        """The spiking modules."""
-        return tuple(self._recorder.modules.values())
+    def spiking(self) -> Mapping[str, nn.Module]:
+        """The spiking modules by name."""
+        return self._recorder.modules
 
     def _outline(self, stages: StageNames | None) -> Outline:
         """Run two samples of nothing, and see which modules are called."""
@@ -155,9 +149,12 @@ class HookedNetwork(nn.Module):
         steps = self.genes.time_steps
         some = next(self.module.parameters(), torch.zeros(1))
         nothing = torch.zeros(steps, _PROBES, *self.coded_shape, device=some.device)
-        with torch.no_grad():
-            self._answers(self._pass(nothing), steps, _PROBES)
+        with torch.no_grad(), Products(self.module) as products:
+            returned = self._pass(nothing)
+        self._answers(returned, steps, _PROBES)
         self.train(learning)
+        if self.counted:
+            products.require_none()
         layers = tuple(
             Layer(
                 name=name,
@@ -173,7 +170,7 @@ class HookedNetwork(nn.Module):
             )
         return Outline(
             layers=layers,
-            stages=_stages([layer.name for layer in layers], stages),
+            stages=stages_of([layer.name for layer in layers], stages),
             parameters=sum(p.numel() for p in self.parameters() if p.requires_grad),
         )
 
@@ -181,7 +178,7 @@ class HookedNetwork(nn.Module):
         """``N x classes`` logits of ``T x N x …`` coded inputs, from rest."""
         return self.observe(inputs).logits
 
-    def observe(self, inputs: Tensor) -> Recorded:
+    def observe(self, inputs: Tensor) -> Activity:
         """Run ``T x N x …`` coded inputs from rest and keep what every layer did.
 
         Raises:
@@ -197,18 +194,20 @@ class HookedNetwork(nn.Module):
                 f"task.factory: the network calls {odd} for some samples only: "
                 "expected the same modules each time."
             )
-        return Recorded(
+        spikes = tuple(over_time(n, calls[n], *inputs.shape[:2]) for n in names)
+        modules = [self._recorder.modules[n] for n in names]
+        return Activity(
             logits=logits,
             outputs=outputs,
-            spikes=tuple(over_time(n, calls[n], *inputs.shape[:2]) for n in names),
-            calls=tuple(calls[n] for n in names),
-            modules=tuple(self._recorder.modules[n] for n in names),
+            spikes=spikes,
+            membranes=Ratios(modules, [calls[n] for n in names], spikes),
+            thresholds=[1.0] * len(names),
             stages=self.blueprint.stages,
         )
 
     def _pass(self, inputs: Tensor) -> Tensor:
         """What the module returns for a batch."""
-        reset(self.module)
+        reset(self.module, self._recorder.modules.values())
         self._recorder.begin(*inputs.shape[:2])
         # Somebody's code may look at it as one piece of memory.
         inputs = inputs.contiguous()
@@ -247,25 +246,3 @@ def _first(returned: Any) -> Tensor:  # noqa: ANN401 -- what somebody's module r
             f"first entry is one, got {type(first).__name__}."
         )
     return first
-
-
-def _stages(
-    layers: Sequence[str], wanted: StageNames | None
-) -> tuple[tuple[int, ...], ...]:
-    """The layers of each stage, as positions.
-
-    Raises:
-        ConfigError: a name that no layer has.
-    """
-    if wanted is None:
-        return tuple((k,) for k in range(len(layers)))
-    stages = []
-    for stage in wanted:
-        names = [stage] if isinstance(stage, str) else list(stage)
-        for name in names:
-            if name not in layers:
-                raise ConfigError(
-                    f"task.stages: no spiking module {name!r}.{nearest(name, layers)}"
-                )
-        stages.append(tuple(layers.index(name) for name in names))
-    return tuple(stages)

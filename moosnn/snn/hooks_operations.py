@@ -1,7 +1,7 @@
 """Which operations an inference of somebody's network does.
 
-Knows: linear layers and convolutions, and what goes into them. Must not know: what an
-operation costs, data sets, learning.
+Knows: what goes into connections, and products that go on beside them. Must not know:
+what an operation costs, data sets, learning.
 
 The definitions are those of `moosnn.snn.operations`: an effective operation is a weight
 that is not 0 meeting an activation that is not 0. There is no blueprint to read off
@@ -14,49 +14,82 @@ input is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moosnn.errors import ConfigError
+from moosnn.errors import ConfigError, DivergedError
+from moosnn.snn.activity import Activity
 from moosnn.snn.cost import Hardware
+from moosnn.snn.hooks_connections import (
+    Connection,
+    connection_of,
+    connects,
+    held_by,
+    recurrent,
+)
 from moosnn.snn.hooks_network import HookedNetwork
-
-Connection = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
-KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(slots=True)
 class _Heard:
-    """What one connection heard.
+    """What one connection heard, inputs of one shape.
 
     Attributes:
-        binary: whether all of it was 0 or 1.
         early: whether its first call of a pass came before all spiking modules'.
         reaches: synapses of each entry that are not 0, flat.
         dense: synapses that an input at a step reaches.
+        binary: whether all of it was 0 or 1.
         steps: of the current pass that were counted, times places.
         last: input of the last step.
         active: how often each entry was not 0 in the current pass, ``N x entries``.
         operations: of the samples of earlier passes.
     """
 
+    early: bool
+    reaches: Tensor
+    dense: float
     binary: bool = True
-    early: bool = False
-    reaches: Tensor | None = None
-    dense: float = 0.0
     steps: int = 0
     last: Tensor | None = None
     active: Tensor | None = None
     operations: list[Tensor] = field(default_factory=list)
 
+    def add(self, steps: Tensor, *, once: bool) -> None:
+        """Count what some steps bring.
+
+        Args:
+            steps: ``steps x N x …``.
+            once: whether a step that is the same as the last one costs nothing.
+        """
+        self.binary = self.binary and bool(((steps == 0) | (steps == 1)).all())
+        for step in steps:
+            again = self.last is not None and torch.equal(step, self.last)
+            self.last = step
+            if again and once:
+                continue
+            # A linear layer may see more dimensions of a sample, each a place.
+            active = (step != 0).float().reshape(len(step), -1, len(self.reaches))
+            self.steps += active.shape[1]
+            active = active.sum(1)
+            self.active = active if self.active is None else self.active + active
+
+    def end(self, samples: int) -> None:
+        """A pass of so many samples has ended."""
+        some = self.active
+        if some is None:  # was not called
+            some = self.reaches.new_zeros(samples, len(self.reaches))
+        self.operations.append(some.double() @ self.reaches)
+        self.active, self.last = None, None
+
 
 class ConnectionCounter:
     """Hears what goes into the connections of a network and counts operations.
+
+    A `moosnn.snn.measure.Counter`.
 
     Args:
         network: whose weights do not change while it counts. `close` it.
@@ -67,38 +100,57 @@ class ConnectionCounter:
         self._steps = network.genes.time_steps
         self._constant = network.genes.coding == "direct"
         self._samples = 0
+        self._earlier = 0
         self._spiked = False
         self._dense = 0.0
-        self._heard: dict[str, _Heard] = {}
-        self._connections: dict[str, Connection] = {}
+        self._heard: dict[tuple[str, torch.Size], _Heard] = {}
+        self._weights: dict[str, Tensor] = {}
         self._hooks: list[Any] = []
+        # What spikes hears its input before it says that it spikes.
         for name, module in network.module.named_modules():
-            if isinstance(module, KINDS):
-                self._connections[name] = module
-                hook = module.register_forward_pre_hook(self._hearer(name))
-                self._hooks.append(hook)
-        for module in network.spiking:
+            if connects(module):
+                self._weights[name] = _weight_of(module)
+                self._hear(module, self._hearer(name))
+            elif recurrent(module):
+                self._weights[name], self._weights[f"{name}."] = (
+                    held.weight for held in held_by(module)
+                )
+                self._hear(module, self._input_hearer(name))
+        for module in network.spiking.values():
             self._hooks.append(module.register_forward_pre_hook(self._on_spiking))
-        if not self._connections:
+        if not self._weights and network.counted:
             raise ConfigError(
                 "task.factory: the network has no nn.Linear and no convolution, whose "
-                "operations could be counted."
+                "operations could be counted; to go without: task.operations=false."
             )
 
-    def begin(self, samples: int) -> None:
-        """A pass of so many samples begins."""
-        self._samples = samples
-        self._spiked = False
+    def _hear(self, module: nn.Module, hook: Callable[..., None]) -> None:
+        self._hooks.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
-    def end(self) -> None:
-        """The pass has ended: add up what each sample took."""
-        for heard in self._heard.values():
-            if heard.active is not None and heard.reaches is not None:
-                heard.operations.append(heard.active.double() @ heard.reaches)
-            heard.active, heard.last = None, None
+    def observe(self, coded: Tensor) -> Activity:
+        """Run a batch, and add up what each sample took.
+
+        Raises:
+            DivergedError: what a spiking module gave is not finite.
+            ConfigError: a spiking module gave something else than 0 and 1; or a
+                connection heard something that is no step of the samples.
+        """
+        self._samples, self._spiked = coded.shape[1], False
+        seen = self._network.observe(coded)
+        layers = self._network.blueprint.layers
+        for layer, spikes in zip(layers, seen.spikes, strict=True):
+            _require_spikes(layer.name, spikes)
+            module = self._network.spiking[layer.name]
+            if recurrent(module):
+                # At rest, nothing was said before the first step.
+                before = torch.cat([torch.zeros_like(spikes[:1]), spikes[:-1]])
+                self._add(f"{layer.name}.", held_by(module)[1], before)
         self._dense = sum(h.dense * h.steps for h in self._heard.values())
         for heard in self._heard.values():
             heard.steps = 0
+            heard.end(self._samples)
+        self._earlier += self._samples
+        return seen
 
     def close(self) -> None:
         """Hear no more."""
@@ -107,19 +159,18 @@ class ConnectionCounter:
 
     def operations(self) -> tuple[Tensor, Tensor]:
         """ACs and MACs of each sample of all passes, float64 each."""
-        totals: dict[bool, Tensor | float] = {True: 0.0, False: 0.0}
-        whole = torch.zeros(0)
+        nothing = torch.zeros(self._earlier, dtype=torch.float64)
+        totals = {True: nothing, False: nothing}
         for heard in self._heard.values():
-            whole = torch.cat(heard.operations)
+            whole = torch.cat(heard.operations).cpu()
             totals[heard.binary] = totals[heard.binary] + whole
-        nothing = torch.zeros_like(whole)
-        return nothing + totals[True], nothing + totals[False]
+        return totals[True], totals[False]
 
     def hardware(self) -> Hardware:
         """What the network is and what it always does, after a pass."""
         outline = self._network.blueprint
         states = sum(layer.neurons * layer.states for layer in outline.layers)
-        weights = [c.weight.detach() for c in self._connections.values()]
+        weights = [weight.detach() for weight in self._weights.values()]
         held = self._network.module.state_dict().values()
         return Hardware(
             dense_ops=round(self._dense),
@@ -134,32 +185,36 @@ class ConnectionCounter:
     def _on_spiking(self, *_: object) -> None:
         self._spiked = True
 
-    def _hearer(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def hear(module: nn.Module, given: tuple[Any, ...]) -> None:
-            source: Tensor = given[0].detach()
-            connection = cast("Connection", module)
-            heard = self._heard.get(name)
-            if heard is None:
-                heard = self._heard[name] = _Heard(early=not self._spiked)
-            self._add(heard, connection, source)
+    def _hearer(self, name: str) -> Callable[..., None]:
+        def hear(
+            module: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any]
+        ) -> None:
+            connection = connection_of(module, given, named)
+            self._add(name, connection, _source(given, named))
 
         return hear
 
-    def _add(self, heard: _Heard, connection: Connection, source: Tensor) -> None:
+    def _input_hearer(self, name: str) -> Callable[..., None]:
+        def hear(
+            module: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any]
+        ) -> None:
+            self._add(name, held_by(module)[0], _source(given, named))
+
+        return hear
+
+    def _add(self, name: str, connection: Connection, source: Tensor) -> None:
         """Count what one call of a connection hears."""
-        if heard.reaches is None:
-            heard.reaches, heard.dense = _reaches(connection, source)
-        heard.binary = heard.binary and bool(((source == 0) | (source == 1)).all())
-        for step in self._by_step(connection, source):
-            again = heard.last is not None and torch.equal(step, heard.last)
-            heard.last = step
-            if again and heard.early and self._constant:
-                continue
-            # A linear layer may see more dimensions of a sample, each a place.
-            active = (step != 0).float().reshape(len(step), -1, len(heard.reaches))
-            heard.steps += active.shape[1]
-            active = active.sum(1)
-            heard.active = active if heard.active is None else heard.active + active
+        steps = self._by_step(connection, source.detach())
+        key = name, steps.shape[2:]
+        heard = self._heard.get(key)
+        if heard is None:
+            reaches, dense = connection.reaches(steps[0])
+            heard = self._heard[key] = _Heard(
+                early=not self._spiked, reaches=reaches, dense=dense
+            )
+            if self._earlier:  # earlier passes did not hear this
+                heard.operations.append(reaches.new_zeros(self._earlier))
+        heard.add(steps, once=heard.early and self._constant)
 
     def _by_step(self, connection: Connection, source: Tensor) -> Tensor:
         """What a call hears, as ``steps x N x …``.
@@ -167,7 +222,7 @@ class ConnectionCounter:
         Raises:
             ConfigError: its first dimensions are neither T x N, T N nor N.
         """
-        shape, own = tuple(source.shape), _dimensions(connection)
+        shape, own = tuple(source.shape), connection.dimensions
         steps, samples = self._steps, self._samples
         if len(shape) > own + 1 and shape[:2] == (steps, samples):
             return source
@@ -182,34 +237,24 @@ class ConnectionCounter:
         )
 
 
-def _dimensions(connection: Connection) -> int:
-    """Dimensions of what one sample gives a connection at one step, at least."""
-    return 1 if isinstance(connection, nn.Linear) else connection.weight.dim() - 1
+def _source(given: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor:
+    """What a module is called with first."""
+    found: Tensor = given[0] if given else next(iter(named.values()))
+    return found
 
 
-def _reaches(connection: Connection, source: Tensor) -> tuple[Tensor, float]:
-    """How many weights that are not 0 each entry meets; and all, zeros included.
+def _weight_of(module: nn.Module) -> Tensor:
+    return connection_of(module, (), {}).weight
 
-    The gradient of the sum of the outputs with respect to the inputs, all weights being
-    1: so borders, strides, groups and dilations count as they are.
 
-    Args:
-        connection: linear or a convolution.
-        source: any input of it.
-    """
-    weight = connection.weight.detach()
-    own = _dimensions(connection)
-    shape = source.shape[-own:]
-    counts = []
-    for ones in ((weight != 0).to(weight.dtype), torch.ones_like(weight)):
-        probe = torch.zeros(1, *shape, device=weight.device, requires_grad=True)
-        with torch.enable_grad():
-            if isinstance(connection, nn.Linear):
-                out = F.linear(probe, ones)
-            else:
-                # Pads as the layer does.
-                out = connection._conv_forward(probe, ones, None)
-            (entries,) = torch.autograd.grad(out.sum(), probe)
-        counts.append(entries.flatten().round().double())
-    reaches, dense = counts
-    return reaches, float(dense.sum())
+def _require_spikes(name: str, spikes: Tensor) -> None:
+    odd = spikes.detach()[(spikes != 0) & (spikes != 1)]
+    if not len(odd):
+        return
+    if not spikes.isfinite().all():
+        raise DivergedError(f"the spikes of {name} are not finite.")
+    raise ConfigError(
+        f"task.factory: the spiking module {name} gave {odd[0]:.9g}: expected spikes, "
+        "each exactly 0 or 1, as hard + (soft - soft.detach()) is; graded spikes are "
+        "not counted."
+    )

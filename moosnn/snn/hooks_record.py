@@ -7,15 +7,13 @@ learning, operations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
 from moosnn.errors import ConfigError
-from moosnn.snn.activity import Stages, stage_counts, stage_nearness
 from moosnn.snn.hooks import (
     is_spiking,
     makes_one_step,
@@ -65,8 +63,15 @@ class Recorder:
         }
         self.calls: dict[str, list[Call]] = {}
         self.batch = (0, 0)
-        for name, module in self.modules.items():
+        self._hooks = [
             module.register_forward_hook(self._hearer(name))
+            for name, module in self.modules.items()
+        ]
+
+    def close(self) -> None:
+        """Hear no more."""
+        for hook in self._hooks:
+            hook.remove()
 
     def begin(self, steps: int, samples: int) -> None:
         """Forget the calls of the last batch."""
@@ -143,76 +148,62 @@ def is_sequence(calls: Sequence[Call], steps: int, samples: int) -> bool:
     return len(calls) == 1 and tuple(shape[:2]) == (steps, samples)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """What a batch made somebody's network do; a `moosnn.snn.silence.Seen`.
+class Ratios(Sequence[Tensor]):
+    """The membrane of each layer as a share of its threshold, ``T x N x …``.
 
-    Attributes:
-        logits: ``N x classes``.
-        outputs: at each step, ``T x N x classes``; ``None`` if the network gave logits.
-        spikes: of each layer, ``T x N x …``, each 0 or 1.
-        calls: of each layer.
+    Each is found when it is asked for: some modules have to be run again for it. Where
+    there was a spike it is at least 1; where the membrane is not known, 0 elsewhere.
+
+    Args:
         modules: of each layer.
-        stages: the layers of each stage, as positions in the tuples above.
+        calls: of each layer.
+        spikes: of each layer, ``T x N x …``.
     """
 
-    logits: Tensor
-    outputs: Tensor | None
-    spikes: tuple[Tensor, ...]
-    calls: tuple[Sequence[Call], ...]
-    modules: tuple[nn.Module, ...]
-    stages: Stages
-    _ratios: dict[int, Tensor] = field(default_factory=dict)
+    def __init__(
+        self,
+        modules: Sequence[nn.Module],
+        calls: Sequence[Sequence[Call]],
+        spikes: Sequence[Tensor],
+    ) -> None:
+        self._layers = list(zip(modules, calls, spikes, strict=True))
+        self._found: dict[int, Tensor] = {}
 
-    def layer_counts(self) -> Tensor:
-        """Spikes of each sample in each layer, ``N x layers``, differentiable."""
-        return self._layer_counts
+    def __len__(self) -> int:
+        return len(self._layers)
 
-    @cached_property
-    def _layer_counts(self) -> Tensor:
-        return torch.stack(
-            [s.transpose(0, 1).flatten(1).sum(1) for s in self.spikes], 1
-        )
+    @overload
+    def __getitem__(self, layer: int) -> Tensor: ...
 
-    def stage_counts(self) -> Tensor:
-        """Spikes of each sample in each stage, ``N x stages``, no gradient."""
-        return stage_counts(self.layer_counts().detach(), self.stages)
+    @overload
+    def __getitem__(self, layer: slice) -> Sequence[Tensor]: ...
 
-    def stage_nearness(self, alpha: int) -> Tensor:
-        """How near each sample came to its alpha-th spike in each stage.
-
-        Returns:
-            ``N x stages``, see `moosnn.snn.silence.nearness`; at least 1 where it had
-            one, 0 where the membrane of a layer without one is not known.
-        """
-        ratios = [self._ratio(k) for k in range(len(self.spikes))]
-        return stage_nearness(ratios, [1.0] * len(ratios), self.stages, alpha)
-
-    def knows_membranes(self) -> bool:
-        """Whether every layer of every stage shows how near it is to a spike."""
-        return all(
-            self._membrane(k) is not None and threshold_of(self.modules[k]) is not None
-            for stage in self.stages
-            for k in stage
-        )
-
-    def _ratio(self, layer: int) -> Tensor:
-        """The membrane of a layer as a share of its threshold, ``T x N x …``."""
-        if layer not in self._ratios:
-            spikes = self.spikes[layer].detach()
-            membrane = self._membrane(layer)
-            threshold = threshold_of(self.modules[layer])
-            known = membrane is not None and threshold is not None
-            ratio = membrane / threshold if known else torch.zeros_like(spikes)
+    def __getitem__(self, layer: int | slice) -> Tensor | Sequence[Tensor]:
+        """Of one layer."""
+        if isinstance(layer, slice):
+            return [self[k] for k in range(*layer.indices(len(self)))]
+        if layer not in self._found:
+            module, _, spikes = self._layers[layer]
+            membrane, threshold = self._membrane(layer), threshold_of(module)
+            spikes = spikes.detach()
+            if membrane is None or threshold is None:
+                ratio = torch.zeros_like(spikes)
+            else:
+                ratio = membrane / threshold
             # Where there was a spike, the threshold was reached.
-            self._ratios[layer] = ratio.where(spikes == 0, ratio.clamp(min=1.0))
-        return self._ratios[layer]
+            self._found[layer] = ratio.where(spikes == 0, ratio.clamp(min=1.0))
+        return self._found[layer]
 
-    def _membrane(self, layer: int) -> Any:  # noqa: ANN401 -- Tensor or None: `_ratio` asks
-        calls, spikes = self.calls[layer], self.spikes[layer]
+    def known(self, layer: int) -> bool:
+        """Whether a layer shows how near it is to a spike."""
+        module = self._layers[layer][0]
+        return threshold_of(module) is not None and self._membrane(layer) is not None
+
+    def _membrane(self, layer: int) -> Tensor | None:
+        module, calls, spikes = self._layers[layer]
         if is_sequence(calls, *spikes.shape[:2]):
-            found = membranes_again(self.modules[layer], _detached(calls[0].given))
-            if found is None and len(spikes) == 1 and calls[0].membrane is not None:
+            found = membranes_again(module, _detached(calls[0].given))
+            if found is None and len(spikes) == 1:
                 found = calls[0].membrane
             return found if found is not None and found.shape == spikes.shape else None
         steps = [call.membrane for call in calls]

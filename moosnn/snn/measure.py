@@ -15,13 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moosnn.errors import DivergedError
-from moosnn.snn.activity import Activity
+from moosnn.snn.activity import Activity, Network, Stages
 from moosnn.snn.coding import encode
 from moosnn.snn.cost import Cost, per_sample_metrics, static_metrics
+from moosnn.snn.counters import Counter, Tapped
+from moosnn.snn.genes import Genes
 from moosnn.snn.network import SpikingNetwork
-from moosnn.snn.operations import OperationCounter, hardware_of
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import Edge, dead_neurons, first_spike_steps, saturation
+from moosnn.snn.silence_steps import over_steps, step_metrics
 
 CHUNK = 512  # samples at once, at most
 _CHUNK_ENTRIES = 1 << 24  # activations at once: bounds the memory, not the result
@@ -38,6 +40,7 @@ class Measurement:
         losses: ``n`` cross-entropies in nats.
         layer_spikes: ``n x layers`` counts over neurons and steps.
         stage_spikes: ``n x stages``, the same of the layers of a stage.
+        stage_steps: ``n x T x stages``, the same at each step.
         near: ``n x stages`` see `moosnn.snn.silence.nearness`.
         first_steps: ``n x stages``, see `moosnn.snn.silence.first_spike_steps`.
         latencies: ``n`` steps until the answer, 1 to T.
@@ -51,20 +54,25 @@ class Measurement:
     losses: Tensor
     layer_spikes: Tensor
     stage_spikes: Tensor
+    stage_steps: Tensor
     near: Tensor
     first_steps: Tensor
     latencies: Tensor
     neuron_spikes: tuple[Tensor, ...]
-    stages: tuple[tuple[int, ...], ...]
+    stages: Stages
     time_steps: int
     cost: Cost
 
     @property
     def stage_rates(self) -> Tensor:
         """Spikes of a neuron and step, ``n x stages`` float64 in [0, 1]."""
-        sizes = [sum(len(self.neuron_spikes[k]) for k in s) for s in self.stages]
-        entries = torch.tensor(sizes, dtype=torch.float64) * self.time_steps
+        entries = torch.tensor(self.stage_neurons).double() * self.time_steps
         return self.stage_spikes.double() / entries
+
+    @property
+    def stage_neurons(self) -> list[int]:
+        """How many each stage has."""
+        return [sum(len(self.neuron_spikes[k]) for k in s) for s in self.stages]
 
     @property
     def stage_dead(self) -> Tensor:
@@ -81,81 +89,104 @@ def measure(
     alpha: int,
     generator: torch.Generator,
 ) -> Measurement:
+    """Run samples through a network, see `measured`.
+
+    Raises:
+        DivergedError: a loss or a membrane is not finite.
+    """
+    entries = sum(math.prod(shape) for shape in network.blueprint.shapes.values())
+    return measured(
+        network,
+        Tapped(network),
+        samples,
+        alpha=alpha,
+        generator=generator,
+        entries=entries,
+    )
+
+
+@torch.no_grad()
+def measured(
+    network: Network,
+    counter: Counter,
+    samples: Samples,
+    *,
+    alpha: int,
+    generator: torch.Generator,
+    entries: int,
+) -> Measurement:
     """Run samples through a network.
 
     Args:
         network: on the device of the samples; its weights are not changed, and it is
             left in evaluation mode.
+        counter: of the network, new.
         samples: one or more.
         alpha: spikes that make a sample not silent.
         generator: of the rate and population code, on the CPU.
+        entries: activations of a sample at a step: bounds how many samples run at once.
 
     Raises:
         DivergedError: a loss or a membrane is not finite.
     """
     network.eval()
-    counter = OperationCounter(network)
+    time_steps = network.genes.time_steps
+    at_once = max(1, min(CHUNK, _CHUNK_ENTRIES // (time_steps * entries)))
     parts: list[tuple[Tensor, ...]] = []
     fired: list[Tensor] = []
-    stages: tuple[tuple[int, ...], ...] = ()
-    for chosen in torch.split(torch.arange(len(samples)), _chunk(network)):
+    stages: Stages = ()
+    for chosen in torch.split(torch.arange(len(samples)), at_once):
         inputs, labels = samples.batch(chosen)
-        coded = encode(inputs, network.genes, generator)
-        seen = network.observe(coded, tap=counter)
+        seen = counter.observe(encode(inputs, network.genes, generator))
         stages = seen.stages
         parts.append(
             (
                 seen.logits.argmax(1) == labels,
                 F.cross_entropy(seen.logits, labels, reduction="none"),
                 seen.stage_nearness(alpha),
-                _latencies(seen, network),
+                _latencies(seen, network.genes),
                 *_counted(seen),
-                *counter.take(),
             )
         )
         totals = [layer.sum((0, 1)).flatten().double() for layer in seen.spikes]
         fired = [a + b for a, b in zip(fired, totals, strict=True)] if fired else totals
-    correct, losses, near, latencies, layers, by_stage, first, acs, macs = (
+    correct, losses, near, latencies, layers, by_stage, first, steps = (
         torch.cat(column).cpu() for column in zip(*parts, strict=True)
     )
     if not (losses.isfinite().all() and near.isfinite().all()):
         raise DivergedError("the trained network's loss or membrane is not finite.")
+    acs, macs = (count.cpu() for count in counter.operations())
     return Measurement(
         correct=correct,
         losses=losses,
         layer_spikes=layers,
         stage_spikes=by_stage,
+        stage_steps=steps,
         near=near,
         first_steps=first,
         latencies=latencies,
         neuron_spikes=tuple(total.cpu() for total in fired),
         stages=stages,
-        time_steps=network.genes.time_steps,
-        cost=Cost(acs=acs, macs=macs, hardware=hardware_of(network)),
+        time_steps=time_steps,
+        cost=Cost(acs=acs, macs=macs, hardware=counter.hardware()),
     )
 
 
-def _counted(seen: Activity) -> tuple[Tensor, Tensor, Tensor]:
-    """``N x layers`` and ``N x stages`` spikes, and ``N x stages`` first steps."""
+def _counted(seen: Activity) -> tuple[Tensor, ...]:
+    """``N x layers`` and ``N x stages`` spikes, first steps, spikes at each step."""
     steps = torch.stack([s.flatten(2).sum(2) for s in seen.spikes], 2)  # T x N x layers
     by_stage = torch.stack([steps[:, :, list(s)].sum(2) for s in seen.stages], 2)
     first = [first_spike_steps(stage.unsqueeze(2)) for stage in by_stage.unbind(2)]
-    return steps.sum(0), by_stage.sum(0), torch.stack(first, 1)
+    at_steps = by_stage.transpose(0, 1)
+    return steps.sum(0), by_stage.sum(0), torch.stack(first, 1), at_steps
 
 
-def _latencies(seen: Activity, network: SpikingNetwork) -> Tensor:
+def _latencies(seen: Activity, genes: Genes) -> Tensor:
     """Steps until each sample's answer is known, ``N``."""
-    time_steps = network.genes.time_steps
-    if network.genes.readout == "first_spike" and seen.outputs is not None:
+    time_steps = genes.time_steps
+    if genes.readout == "first_spike" and seen.outputs is not None:
         return (first_spike_steps(seen.outputs) + 1).clamp(max=time_steps)
     return torch.full((len(seen.logits),), time_steps, device=seen.logits.device)
-
-
-def _chunk(network: SpikingNetwork) -> int:
-    """Samples at once."""
-    shapes = network.blueprint.shapes.values()
-    entries = network.genes.time_steps * sum(math.prod(shape) for shape in shapes)
-    return max(1, min(CHUNK, _CHUNK_ENTRIES // entries))
 
 
 def edge_metrics(seen: Measurement, edge: Edge) -> Metrics:
@@ -169,14 +200,18 @@ def edge_metrics(seen: Measurement, edge: Edge) -> Metrics:
         ``dead_fraction.k`` of the k-th stage, in [0, 1], and ``dead_fraction``, the
         largest; ``firing_rate_min``, the smallest rate of a stage, and
         ``saturation_rate`` (`moosnn.snn.silence.saturation`), spikes of a neuron and
-        step; and `moosnn.snn.cost.static_metrics`.
+        step, with ``.k`` of the k-th stage; `moosnn.snn.silence_steps.step_metrics`;
+        and `moosnn.snn.cost.static_metrics`.
     """
     rates = edge.judged(seen.stage_rates)
+    busy = [saturation(rate[:, None], edge.beta) for rate in seen.stage_rates.T]
     return {
         "firing_rate_min": float(rates.mean(0).min()),
         "saturation_rate": saturation(rates, edge.beta),
         "dead_fraction": float(edge.judged(seen.stage_dead[None]).max()),
         **_numbered("dead_fraction", seen.stage_dead),
+        **_numbered("saturation_rate", torch.tensor(busy).double()),
+        **step_metrics(over_steps(seen.stage_steps, seen.stage_neurons), edge),
         **static_metrics(seen.cost.hardware),
     }
 

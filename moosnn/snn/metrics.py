@@ -29,6 +29,10 @@ METRICS = (
     "firing_rate_min",
     "saturation_rate",
     "dead_fraction",
+    "faded_fraction",
+    "awake_fraction",
+    "last_awake_update",
+    "last_silent_update",
     "work_saved",
     "parameters",
     "footprint_bytes",
@@ -52,9 +56,24 @@ METRICS = (
     *(f"first_spike_step.{k}" for k in _LAYERS),
     *(f"silent_fraction.{k}" for k in _LAYERS),
     *(f"dead_fraction.{k}" for k in _LAYERS),
+    *(f"saturation_rate.{k}" for k in _LAYERS),
+    *(f"silent_steps.{k}" for k in _LAYERS),
+    *(f"faded_fraction.{k}" for k in _LAYERS),
+    *(f"step_rate_min.{k}" for k in _LAYERS),
+    *(f"step_rate_max.{k}" for k in _LAYERS),
+    *(f"awake_fraction.{k}" for k in _LAYERS),
+    *(f"last_awake_update.{k}" for k in _LAYERS),
 )
 # What the machine says of a training: not the same twice.
 CLOCKED = ("training_s", "training_memory_mb", "resident_mb")
+# What a training tells once it has ended, not the network.
+OF_TRAINING = (
+    *CLOCKED,
+    "work_saved",
+    "awake_fraction",
+    "last_awake_update",
+    "last_silent_update",
+)
 # What every network has, of any depth, and one that was stopped as silent as well.
 ALWAYS = tuple(m for m in METRICS if m not in _ANSWERS and "." not in m)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from moosnn.snn.network import SpikingNetwork
+    from moosnn.snn.activity import Network
     from moosnn.snn.samples import Samples
 
 RASTER = "raster.safetensors"
@@ -72,7 +72,7 @@ class Raster:
 
 
 def raster_of(
-    network: SpikingNetwork, samples: Samples, generator: torch.Generator, split: str
+    network: Network, samples: Samples, generator: torch.Generator, split: str
 ) -> Raster:
     """Run the first sample through a network.
 

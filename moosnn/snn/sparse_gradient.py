@@ -25,8 +25,9 @@ from moosnn.snn.layer import Neurons
 from moosnn.snn.surrogate import derivative_
 
 _PART = 1 << 16  # entries looked through at once: they fit into a CPU's cache
-# Entries of a block: on a CPU few, for the memory; on a GPU enough to keep it busy.
-_BLOCK_ENTRIES = {"cpu": 1 << 20, "cuda": 1 << 26}
+# Entries of a block: on a CPU few, for the memory; elsewhere enough to keep it busy.
+_BLOCK_ENTRIES = {"cpu": 1 << 20}
+_BUSY_ENTRIES = 1 << 26
 
 Block = tuple[int, int]  # time steps: the first, and the first that is not in it
 
@@ -188,7 +189,8 @@ def blocks_of(shape: torch.Size, inputs: Tensor) -> tuple[Block, ...]:
     """All time steps, cut where traces and deltas would be too large."""
     steps = len(inputs)
     entries = max(shape[1:].numel(), inputs.shape[1:].numel(), 1)
-    length = max(_BLOCK_ENTRIES[inputs.device.type] // entries, 1)
+    most = _BLOCK_ENTRIES.get(inputs.device.type, _BUSY_ENTRIES)
+    length = max(most // entries, 1)
     return tuple((k, min(k + length, steps)) for k in range(0, steps, length))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +41,9 @@ class Context(Protocol):
 
         Returns:
             True: stop now and return what was measured, with ``stopped="pruned"``.
+
+        Raises:
+            ValueError: the step is not after the last one.
         """
         ...
 
@@ -48,8 +52,39 @@ class Context(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What a task can do, or needs to be asked for, beyond what every task does.
+
+    Attributes:
+        anything: its metrics are known only once it has run: a user's function.
+        unasked: of metrics that it could measure, what to set for them.
+        confirms: whether there is anything to confirm a point by.
+        at_rungs: the metrics that are told before the end; ``None`` = all.
+        reports_count: the parameter that says after how many reports a training ends;
+            ``None`` = not known.
+        on_gpus: whether it computes on GPUs where there are any.
+    """
+
+    anything: bool = False
+    unasked: Mapping[str, str] = field(default_factory=dict)
+    confirms: bool = True
+    at_rungs: tuple[str, ...] | None = None
+    reports_count: str | None = None
+    on_gpus: bool = True
+
+
+def abilities_of(task: object) -> Abilities:
+    """A task's ``abilities``; most tasks have none of their own."""
+    told: Abilities = getattr(task, "abilities", Abilities())
+    return told
+
+
 class Task(Protocol):
-    """Evaluates points. The constructor is cheap: data and CUDA wait for `evaluate`."""
+    """Evaluates points. The constructor is cheap: data and CUDA wait for `evaluate`.
+
+    One that can do more, or less, has `abilities` as well.
+    """
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from typing import Any
 from moosnn.errors import ConfigError
 from moosnn.rungs import Rungs
 from moosnn.space import Params, Value
-from moosnn.tasks.base import Context
+from moosnn.tasks.base import Abilities, Context
 from moosnn.tasks.calls import (
     called,
     extras_of,
+    first_of,
     require_callable_with_a_point,
 )
 from moosnn.tasks.dotted import digest, function_named
@@ -34,10 +35,6 @@ class CallableTask:
             begins and after each call; ``None`` = whatever it returns.
         fixed: values of parameters that the space does not search.
         rungs: told by a pruner; ``function`` must declare ``report``.
-
-    Attributes:
-        measures_anything: whether its metrics are known only when it returns.
-        confirms: whether there is anything to confirm a point by.
 
     Raises:
         ConfigError: no such function, or one that cannot be called so.
@@ -62,8 +59,9 @@ class CallableTask:
         self._functions = {"function": _found(function, "task.function")}
         if confirm is not None:
             self._functions["confirm"] = _found(confirm, "task.confirm")
-        self.confirms = confirm is not None
-        self.measures_anything = metrics is None
+        self.abilities = Abilities(
+            anything=metrics is None, confirms=confirm is not None
+        )
         self.metrics: tuple[str, ...] = _names(metrics)
         self.always: tuple[str, ...] = self.metrics
         self._fixed = dict(fixed or {})
@@ -75,7 +73,20 @@ class CallableTask:
             )
 
     def check(self, params: Params) -> None:
-        """Any point may be tried."""
+        """Any point may be tried.
+
+        Raises:
+            ConfigError: a function expects the value of one parameter, not the point.
+        """
+        for which, function in self._functions.items():
+            first = first_of(function)
+            if first in params:
+                raise ConfigError(
+                    f"task.{which}: {self._names[which]}: its first parameter gets all "
+                    f"values as a dict, but is called {first}, as a parameter of "
+                    "the space: take a dict, e.g. def train(params), and "
+                    f"params[{first!r}]."
+                )
 
     def refusal(self, params: Params) -> str | None:
         """Nothing is refused."""

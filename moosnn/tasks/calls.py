@@ -52,6 +52,14 @@ def extras_of(function: Function) -> tuple[str, ...]:
     return tuple(name for name in EXTRAS if name in named)
 
 
+def first_of(function: Function) -> str | None:
+    """What a function calls the parameter that gets the point, if that is known."""
+    try:
+        return next(iter(inspect.signature(function).parameters), None)
+    except (TypeError, ValueError):  # of a builtin it is not known
+        return None
+
+
 def require_callable_with_a_point(function: Function, where: str) -> None:
     """Refuse a function that cannot be called as this module does.
 

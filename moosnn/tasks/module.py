@@ -9,26 +9,33 @@ Data, coding, loss, optimizer, silence watch, checkpoints and every metric are t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
-from moosnn.conditions import is_number
-from moosnn.errors import ConfigError, nearest
+from moosnn.errors import ConfigError
 from moosnn.rungs import Rungs
+from moosnn.snn.cost import OF_OPERATIONS
 from moosnn.snn.data import DataSource
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.metrics import ALWAYS, METRICS
 from moosnn.snn.silence import STAGES, Edge
 from moosnn.space import Params, Value
-from moosnn.tasks.base import Context
+from moosnn.tasks.base import Abilities, Context
 from moosnn.tasks.dotted import digest, function_named
 from moosnn.tasks.module_files import save
 from moosnn.tasks.module_points import ModulePoints
-from moosnn.tasks.module_training import WEIGHTS, Regime, Run
+from moosnn.tasks.regime import Regime
 from moosnn.tasks.snn_rungs import AT_RUNGS
-from moosnn.tasks.torch_settings import device_named, generator, torch_threads
+from moosnn.tasks.torch_settings import (
+    device_named,
+    forked,
+    generator,
+    torch_threads,
+)
+from moosnn.tasks.training_run import MEASURING, WEIGHTS, Run, train_split
 from moosnn.trial import Evaluation, Proposal
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from moosnn.snn.genes import Genes
     from moosnn.snn.hooks_network import HookedNetwork
 
+_SHARE = MEASURING + 1
 # Makes a training ask twice whether a network is silent; the network has its own.
 _SOME_DROPOUT = 0.5
 
@@ -52,6 +60,8 @@ class ModuleTask:
         spiking: dotted names of further classes of spiking modules.
         stages: ``"all"`` = each spiking module is a stage; ``"last"`` = silence is
             judged in the last only; or names of modules, or lists of names.
+        operations: whether operations are counted. A network of which only a part could
+            be is refused; ``False`` = no metric that is made of them.
         fixed: values of parameters that the space does not search.
         alpha: see `moosnn.tasks.snn.SnnTask`, as all that follows.
         beta: see there.
@@ -63,18 +73,12 @@ class ModuleTask:
         threads: see there.
         rungs: see there.
 
-    Attributes:
-        at_rungs: the metrics that are told at rungs.
-        reports_count: the parameter that says after how many reports a training ends.
-
     Raises:
         ConfigError: no such factory, an unknown name or a value out of its range.
     """
 
     metrics: tuple[str, ...] = METRICS
     always: tuple[str, ...] = ALWAYS
-    at_rungs: tuple[str, ...] = AT_RUNGS
-    reports_count = "epochs"
 
     def __init__(
         self,
@@ -84,6 +88,7 @@ class ModuleTask:
         step: bool = False,
         spiking: Sequence[str] = (),
         stages: str | Sequence[str | Sequence[str]] = "all",
+        operations: bool = True,
         fixed: Mapping[str, Value] | None = None,
         alpha: int = 1,
         beta: float = 0.10,
@@ -99,48 +104,61 @@ class ModuleTask:
                 "task.factory: expected the dotted name of your function, e.g. "
                 "task.factory=my_net.make_net for make_net in my_net.py."
             )
-        if not (is_number(checkpoint_s) and checkpoint_s >= 0):
-            raise ConfigError(
-                f"checkpoint_s: expected seconds >= 0, got {checkpoint_s!r}."
-            )
-        if not isinstance(step, bool):
-            raise ConfigError(f"step: expected true or false, got {step!r}.")
-        kinds = ("auto", "cpu", "cuda")
-        if device.partition(":")[0] not in kinds:
-            raise ConfigError(f"device: got {device!r}.{nearest(device, kinds)}")
+        for name, value in (("step", step), ("operations", operations)):
+            if not isinstance(value, bool):
+                raise ConfigError(f"{name}: expected true or false, got {value!r}.")
+        if not operations:
+            self.metrics = tuple(m for m in METRICS if m not in OF_OPERATIONS)
+            self.always = tuple(m for m in ALWAYS if m not in OF_OPERATIONS)
         self._name = factory
         self._factory = function_named(factory, "task.factory")
         self._source: DataSource = Digits() if data is None else data
         self._step, self._taught = step, tuple(spiking)
+        self._counted = operations
         self._stages = None if isinstance(stages, str) else list(stages)
-        self._device, self._threads = device, threads
         self._rungs = Rungs.of(rungs)
         self._regime = Regime(
             edge=Edge(alpha=alpha, beta=beta, stages=_judged(stages)),
             stop=stop,
             min_updates=min_updates,
             checkpoint_s=checkpoint_s,
+            device=device,
+            threads=threads,
         )
-        self._regime.watch(blind=False, planned=1, samples=1)  # a bad value shows now
+        self.abilities = Abilities(
+            at_rungs=tuple(m for m in AT_RUNGS if m in self.metrics),
+            reports_count="epochs",
+            on_gpus=self._regime.on_gpus,
+        )
         self._points = ModulePoints(self._source, fixed or {}, self._factory)
         self.parameters: frozenset[str] | None = self._points.names
         self._tried = False
+        self._made: WeakSet[torch.nn.Module] = WeakSet()
 
     def check(self, params: Params) -> None:
-        """Refuse values that no training has; and, once, a network without neurons.
+        """Refuse values that no training has; and, once, a network that is no use.
 
         Raises:
-            ConfigError: with the parameter and what was expected; or the network is not
-                one that can be heard.
+            ConfigError: with the parameter and what was expected; or the factory needs
+                one that the point lacks; or the network is not one that can be heard,
+                or does not begin at rest.
             DataError: the data are not there.
         """
         genes = self._points.genes(params)
+        lacking = self._points.lacking(params)
+        if lacking:
+            raise ConfigError(
+                f"task.factory: {self._name} has no default for {', '.join(lacking)}: "
+                "give each point a value, in the space or in task.fixed."
+            )
         if self._tried:
             return
         self._tried = True
         try:
-            with _forked(None), torch_threads(1):
-                self._network(params, genes, 0)
+            with forked(None), torch_threads(1):
+                network = self._network(params, genes, 0)
+                network.require_rest()
+                network.forget()
         except ConfigError:
             raise
         except Exception:
@@ -179,23 +197,32 @@ class ModuleTask:
         split: str,
         rungs: Rungs | None = None,
     ) -> Evaluation:
-        device = device_named(self._device)
-        with torch_threads(self._threads), _forked(device):
+        from moosnn.snn.hooks_learning import fit
+        from moosnn.snn.hooks_measure import metrics_of
+
+        device = device_named(self._regime.device)
+        with torch_threads(self._regime.threads), forked(device):
             genes = self._points.genes(proposal.params)
             network = self._network(proposal.params, genes, proposal.seed).to(device)
+            data = self._source.load(genes.time_steps, context.cache)
+            chosen = generator(proposal.seed, _SHARE)
             run = Run(
                 regime=self._regime,
                 network=network,
-                data=self._source.load(genes.time_steps, context.cache),
-                device=device,
+                fit=partial(fit, network),
+                measure=partial(metrics_of, network),
+                data=data,
+                train=train_split(data, genes.training_share, device, chosen),
                 proposal=proposal,
                 context=context,
                 rungs=rungs,
+                blind=not network.knows_membranes(),
             )
             try:
-                found, measured_on = run.evaluation(split)
+                outcome = run.outcome(split)
             finally:
                 network.forget()
+            found = outcome.evaluation
             facts = {
                 "factory": self._name,
                 "arguments": self._points.arguments(proposal.params, genes),
@@ -205,7 +232,7 @@ class ModuleTask:
                 "data_sha256": self._source.fingerprint(),
                 "number": proposal.number,
                 "seed": proposal.seed,
-                "measured_on": measured_on,
+                "measured_on": outcome.split,
                 "stopped": found.stopped,
             }
             save(context, network.module, facts)
@@ -224,6 +251,12 @@ class ModuleTask:
                 f"task.factory: expected {self._name} to return an nn.Module, got "
                 f"{type(module).__name__}."
             )
+        if module in self._made:
+            raise ConfigError(
+                f"task.factory: {self._name} returned a network that it had returned "
+                "before, trained since: expected a new one for each trial."
+            )
+        self._made.add(module)
         about = self._points.description
         return HookedNetwork(
             module,
@@ -233,6 +266,7 @@ class ModuleTask:
             step=self._step,
             taught=self._taught,
             stages=self._stages,
+            counted=self._counted,
         )
 
 
@@ -250,19 +284,6 @@ def _judged(stages: str | Sequence[str | Sequence[str]]) -> str:
             f"modules, got {stages!r}."
         )
     return stages
-
-
-@contextmanager
-def _forked(device: torch.device | None) -> Iterator[None]:
-    """Torch's global random numbers are the trial's inside, and as before after it."""
-    import torch
-
-    indices = []
-    if device is not None and device.type == "cuda":
-        own = device.index
-        indices = [torch.cuda.current_device() if own is None else own]
-    with torch.random.fork_rng(devices=indices):
-        yield
 
 
 def _dropping(genes: Genes, module: torch.nn.Module) -> Genes:

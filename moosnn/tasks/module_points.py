@@ -6,6 +6,7 @@ training, measuring; torch.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -66,6 +67,7 @@ class ModulePoints:
             )
         self._fixed = {k: v for k, v in fixed.items() if k != "training"}
         self._declared = declared(factory)
+        self._required = _required(factory)
         self.names: frozenset[str] | None = None
         if self._declared is not None:
             self.names = frozenset({*TRAINING, *self._declared}) - {*TOLD}
@@ -100,6 +102,11 @@ class ModulePoints:
             )
         return genes
 
+    def lacking(self, params: Params) -> list[str]:
+        """What the factory must be given and a point has no value for."""
+        given = {*self._fixed, *params, *TRAINING, *TOLD}
+        return [name for name in self._required if name not in given]
+
     def _read(self, given: Params, params: Params) -> Genes:
         values = {k: v for k, v in {**given, **params}.items() if k in TRAINING}
         genes = Genes.from_params({**defaults(_RULE), **values})
@@ -127,3 +134,15 @@ class ModulePoints:
         told = {name: value for name, value in known.items() if name in wanted}
         own = {name: value for name, value in given.items() if name not in TRAINING}
         return {**own, **told}
+
+
+def _required(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of what a factory has no default for, as far as it is known."""
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # of a builtin it is not known
+        return ()
+    many = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return tuple(
+        p.name for p in parameters if p.default is p.empty and p.kind not in many
+    )

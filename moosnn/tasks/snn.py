@@ -8,42 +8,32 @@ A training that is interrupted goes on from the checkpoint of the attempt before
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-from moosnn.conditions import is_number
-from moosnn.errors import ConfigError, nearest
 from moosnn.rungs import Rungs
 from moosnn.snn.data import DataSource
 from moosnn.snn.data.digits import Digits
 from moosnn.snn.gene_names import NAMES
 from moosnn.snn.metrics import ALWAYS, METRICS, metrics_of
 from moosnn.snn.robustness import Robustness, unasked
-from moosnn.snn.silence import Edge, Watch
-from moosnn.snn.stopping import watch_named
+from moosnn.snn.silence import Edge
 from moosnn.space import Params, Value
-from moosnn.tasks.base import Context
-from moosnn.tasks.snn_files import checkpoint_of, save
+from moosnn.tasks.base import Abilities, Context
+from moosnn.tasks.regime import Regime, require_at_least
+from moosnn.tasks.snn_files import save
 from moosnn.tasks.snn_points import Points
-from moosnn.tasks.snn_rungs import AT_RUNGS, RungReports, first_measurable
+from moosnn.tasks.snn_rungs import AT_RUNGS, first_measurable
 from moosnn.tasks.torch_settings import (
     device_named,
     generator,
     torch_threads,
 )
-from moosnn.tasks.training_run import run_training
+from moosnn.tasks.training_run import MEASURING, WEIGHTS, Run, train_split
 from moosnn.trial import Evaluation, Proposal
 
-if TYPE_CHECKING:
-    from moosnn.snn.learning.spent import Spent
-    from moosnn.snn.learning.training import Fit, OnEpoch
-    from moosnn.snn.network import SpikingNetwork
-    from moosnn.snn.samples import Samples
-
-# One stream of random numbers for each purpose, so that none shifts another.
-_WEIGHTS, _TRAINING, _MEASURING, _CHIPS, _SHARE = range(5)
+_CHIPS, _SHARE = range(MEASURING + 1, MEASURING + 3)
 
 
 class SnnTask:
@@ -72,11 +62,6 @@ class SnnTask:
         rungs: epochs after which a training tells how its network does on the
             validation split, the attributes of `moosnn.rungs.Rungs`; ``None`` = none.
 
-    Attributes:
-        unasked: of metrics that it could measure, what to set for them.
-        at_rungs: the metrics that are told at rungs.
-        reports_count: the parameter that says after how many reports a training ends.
-
     Raises:
         ConfigError: an unknown name or a value outside of its range.
     """
@@ -84,8 +69,6 @@ class SnnTask:
     metrics: tuple[str, ...] = METRICS
     always: tuple[str, ...] = ALWAYS
     parameters: frozenset[str] | None = NAMES
-    at_rungs: tuple[str, ...] = AT_RUNGS
-    reports_count = "epochs"
 
     def __init__(
         self,
@@ -105,34 +88,27 @@ class SnnTask:
         robustness: Mapping[str, object] | None = None,
         rungs: Mapping[str, int] | None = None,
     ) -> None:
-        for name, value, low in (
-            ("min_updates", min_updates, 0),
-            ("max_parameters", max_parameters, 1),
-            ("max_dense_ops", max_dense_ops, 1),
-            ("threads", threads, 1),
-        ):
-            if value is not None:
-                _require_at_least(name, value, low)
-        kinds = ("auto", "cpu", "cuda")
-        if device.partition(":")[0] not in kinds:
-            raise ConfigError(f"device: got {device!r}.{nearest(device, kinds)}")
+        require_at_least("max_parameters", max_parameters, 1)
+        require_at_least("max_dense_ops", max_dense_ops, 1)
         self._source: DataSource = Digits() if data is None else data
-        self._edge = Edge(alpha=alpha, beta=beta, stages=stages)
-        self._stop = stop
-        self._min_updates = min_updates
-        if not (is_number(checkpoint_s) and checkpoint_s >= 0):
-            raise ConfigError(
-                f"checkpoint_s: expected seconds >= 0, got {checkpoint_s!r}."
-            )
-        self._checkpoint_s = checkpoint_s
-        self._device = device
-        self._threads = threads
-        self._watch(planned=1, samples=1)  # a bad value shows up now
+        self._regime = Regime(
+            edge=Edge(alpha=alpha, beta=beta, stages=stages),
+            stop=stop,
+            min_updates=min_updates,
+            checkpoint_s=checkpoint_s,
+            device=device,
+            threads=threads,
+        )
         limits = {"parameters": max_parameters, "dense_ops": max_dense_ops}
         self._points = Points(self._source, fixed or {}, limits)
         plan = self._robustness = Robustness.of(robustness)
         self.metrics = METRICS if plan is None else METRICS + plan.metrics
-        self.unasked = unasked(plan)
+        self.abilities = Abilities(
+            unasked=unasked(plan),
+            at_rungs=AT_RUNGS,
+            reports_count="epochs",
+            on_gpus=self._regime.on_gpus,
+        )
         self._rungs = Rungs.of(rungs)
 
     def check(self, params: Params) -> None:
@@ -150,27 +126,16 @@ class SnnTask:
         """The sha256 of the data and its splits."""
         return {"data": self._source.fingerprint()}
 
-    def _watch(self, *, planned: int, samples: int) -> Watch:
-        return watch_named(
-            self._stop,
-            self._edge,
-            min_updates=self._min_updates,
-            planned_updates=planned,
-            samples_per_epoch=samples,
-        )
-
     def evaluate(self, proposal: Proposal, context: Context) -> Evaluation:
         """Train on the train split and measure on the validation split.
 
-        A network stopped as silent is judged on the last 256 training samples that it
-        saw, with the weights it has then; it has no accuracy and no loss. A pruned one
-        is measured in full.
+        See `moosnn.tasks.training_run.Run`.
 
         Raises:
             DivergedError: the training left the finite numbers.
             ConfigError: a parameter that no network has.
         """
-        with torch_threads(self._threads):
+        with torch_threads(self._regime.threads):
             return self._run(proposal, context, "validation", self._rungs)
 
     def confirm(self, proposal: Proposal, context: Context) -> Evaluation:
@@ -178,7 +143,7 @@ class SnnTask:
 
         Raises as `evaluate`.
         """
-        with torch_threads(self._threads):
+        with torch_threads(self._regime.threads):
             return self._run(proposal, context, "test")
 
     def _run(
@@ -188,103 +153,50 @@ class SnnTask:
         split: str,
         rungs: Rungs | None = None,
     ) -> Evaluation:
-        from moosnn.snn.learning.spent import resident_mb
-        from moosnn.snn.learning.training import planned_updates
+        from moosnn.snn.learning.rules import FITS
         from moosnn.snn.network import SpikingNetwork
-        from moosnn.snn.raster import raster_of
-        from moosnn.snn.samples import Samples
 
-        start = time.perf_counter()
-        device = device_named(self._device)
+        seed = proposal.seed
+        device = device_named(self._regime.device)
         genes, _ = self._points.plan(proposal.params)
         data = self._source.load(genes.time_steps, context.cache)
-        train = Samples.of(data.train, data.input_max, device)
-        if genes.training_share < 1:
-            chosen = generator(proposal.seed, _SHARE)
-            train = train.share(genes.training_share, chosen)
+        chosen = generator(seed, _SHARE)
+        train = train_split(data, genes.training_share, device, chosen)
         shape, classes = data.description.shape, data.description.classes
-        weights = generator(proposal.seed, _WEIGHTS)
+        weights = generator(seed, WEIGHTS)
         network = SpikingNetwork(genes, shape, classes, weights).to(device)
-        code = partial(generator, proposal.seed, _MEASURING)
-        report: OnEpoch = context.report
-        if rungs is not None:
-            judged = Samples.of(data.validation, data.input_max, device)
-            report = RungReports(
-                rungs=rungs,
-                report=report,
-                network=network,
-                measure=lambda: metrics_of(
-                    network, judged, self._edge, code(), answered=True
-                )[0],
-                epochs=genes.epochs,
-                updates=planned_updates(len(train), genes.batch_size, 1),
-                first=first_measurable(genes),
-            )
-        result, spent = self._trained(network, train, proposal, context, report)
-        if result.stopped == "silent":
-            split, samples = "train", train.only(result.recent)
-        else:
-            held_out = data.test if split == "test" else data.validation
-            samples = Samples.of(held_out, data.input_max, device)
-        answered = result.stopped != "silent"
-        metrics, sems = metrics_of(
-            network, samples, self._edge, code(), answered=answered
+        run = Run(
+            regime=self._regime,
+            network=network,
+            fit=partial(FITS[genes.training], network),
+            measure=partial(metrics_of, network),
+            data=data,
+            train=train,
+            proposal=proposal,
+            context=context,
+            rungs=rungs,
+            first=first_measurable(genes),
         )
-        if self._robustness is not None and answered:
-            chips = generator(proposal.seed, _CHIPS)
-            lost, errors = self._robustness.measure(network, samples, code, chips)
-            metrics, sems = {**metrics, **lost}, {**sems, **errors}
+        outcome = run.outcome(split)
+        found = outcome.evaluation
+        if self._robustness is not None and outcome.answers:
+            chips = generator(seed, _CHIPS)
+            lost, errors = self._robustness.measure(
+                network, outcome.samples, run.code, chips
+            )
+            found = replace(
+                found,
+                metrics={**found.metrics, **lost},
+                sems={**found.sems, **errors},
+            )
         save(
             context,
             network,
             data,
-            raster_of(network, samples, code(), split) if answered else None,
             number=proposal.number,
-            seed=proposal.seed,
+            seed=seed,
             data_sha256=self._source.fingerprint(),
-            measured_on=split,
-            stopped=result.stopped,
+            measured_on=outcome.split,
+            stopped=found.stopped,
         )
-        return Evaluation(
-            metrics={
-                **metrics,
-                "work_saved": result.work_saved,
-                "training_s": spent.seconds,
-                "training_memory_mb": spent.memory_mb or 0.0,
-                "resident_mb": resident_mb() or 0.0,
-            },
-            sems=sems,
-            stopped=result.stopped,
-            seconds=time.perf_counter() - start,
-            training_s=spent.seconds,
-            device=str(device),
-        )
-
-    def _trained(
-        self,
-        network: SpikingNetwork,
-        train: Samples,
-        proposal: Proposal,
-        context: Context,
-        report: OnEpoch,
-    ) -> tuple[Fit, Spent]:
-        """How the training of a new network went, and what it took."""
-        from moosnn.snn.learning.rules import FITS
-        from moosnn.snn.learning.training import Course, planned_updates
-
-        genes = network.genes
-        planned = planned_updates(len(train), genes.batch_size, genes.epochs)
-        checkpoint = checkpoint_of(proposal, context, self._checkpoint_s)
-        course = Course(
-            generator=generator(proposal.seed, _TRAINING),
-            watch=self._watch(planned=planned, samples=len(train)),
-            on_epoch=report,
-            checkpoint=checkpoint,
-        )
-        training = partial(FITS[genes.training], network, train, course)
-        return run_training(training, checkpoint, train.device)
-
-
-def _require_at_least(name: str, value: object, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ConfigError(f"{name}: expected a whole number >= {low}, got {value!r}.")
+        return found

@@ -16,7 +16,6 @@ from moosnn.trial import Proposal
 if TYPE_CHECKING:
     from moosnn.snn.learning.checkpoint import Checkpoint
     from moosnn.snn.network import SpikingNetwork
-    from moosnn.snn.raster import Raster
 
 
 def checkpoint_of(proposal: Proposal, context: Context, every_s: float) -> Checkpoint:
@@ -44,7 +43,6 @@ def save(
     context: Context,
     network: SpikingNetwork,
     data: Dataset,
-    raster: Raster | None,
     **facts: str | int | None,
 ) -> None:
     """Write a network, and what is to be known of it.
@@ -53,15 +51,11 @@ def save(
         context: of the attempt.
         network: trained.
         data: that it was trained on.
-        raster: what it did with a sample, if it answers.
         **facts: of its training, for the file's metadata.
     """
     from moosnn import __version__
-    from moosnn.snn.raster import save_raster
     from moosnn.snn.weights import save_network
 
-    if raster is not None:
-        save_raster(context.workdir, raster)
     save_network(
         context.workdir,
         network,

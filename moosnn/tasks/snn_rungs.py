@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 
 from moosnn.errors import DivergedError
 from moosnn.rungs import Rungs
-from moosnn.snn.metrics import CLOCKED, METRICS
+from moosnn.snn.metrics import METRICS, OF_TRAINING
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from moosnn.snn.activity import Network
     from moosnn.snn.genes import Genes
 
 UPDATES = "updates"
 # Of single layers they would fill the journal; others are known at the end only.
-AT_RUNGS = tuple(
-    m for m in METRICS if "." not in m and m not in (*CLOCKED, "work_saved")
-)
+AT_RUNGS = tuple(m for m in METRICS if "." not in m and m not in OF_TRAINING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +43,7 @@ class RungReports:
 
     rungs: Rungs
     report: Callable[[int, Mapping[str, float]], bool]
-    network: nn.Module
+    network: Network
     measure: Callable[[], Mapping[str, float]]
     epochs: int
     updates: int

@@ -19,7 +19,7 @@ def device_named(name: str) -> torch.device:
     """The device that ``task.device`` names; ``"auto"`` is CUDA where there is one.
 
     Raises:
-        ConfigError: a CUDA device where torch sees none.
+        ConfigError: a CUDA device where torch sees none, or not so many.
     """
     import torch
 
@@ -31,7 +31,14 @@ def device_named(name: str) -> torch.device:
             f"task.device: expected a CUDA device for {name!r}, torch sees none; use "
             "device=auto or device=cpu."
         )
-    return torch.device(name)
+    device = torch.device(name)
+    seen = torch.cuda.device_count() if available else 0
+    if device.type == "cuda" and (device.index or 0) >= seen:
+        raise ConfigError(
+            f"task.device: expected cuda:0 to cuda:{seen - 1}, got {name!r}; a worker "
+            "sees no other GPU than its own: use device=cuda."
+        )
+    return device
 
 
 @contextmanager
@@ -48,6 +55,23 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def forked(device: torch.device | None) -> Iterator[None]:
+    """Torch's global random numbers are the trial's inside, and as before after it.
+
+    Args:
+        device: that draws as well as the CPU; ``None`` = none.
+    """
+    import torch
+
+    indices = []
+    if device is not None and device.type == "cuda":
+        own = device.index
+        indices = [torch.cuda.current_device() if own is None else own]
+    with torch.random.fork_rng(devices=indices):
+        yield
 
 
 def left_the_numbers(error: Exception) -> bool:

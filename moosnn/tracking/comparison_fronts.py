@@ -5,9 +5,9 @@ Colours and markers are those of the other pictures of a comparison.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from moosnn.tracking.comparison_plots import (
 )
 from moosnn.tracking.front_marks import metric_words
 from moosnn.tracking.front_plot import axis_label
-from moosnn.tracking.log_ticks import label_few
+from moosnn.tracking.log_ticks import label_few, set_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,8 @@ def _draw_pair(
     """Fronts in two objectives: the horizontal and the vertical one's columns."""
     objectives = groups[0].studies[0].problem.objectives
     horizontal, vertical = (objectives[column] for column in columns)
-    _scale(axes, horizontal, vertical)
+    _scale(axes, "x", horizontal, _along(groups, columns[0]))
+    _scale(axes, "y", vertical, _along(groups, columns[1]))
     for group, style in styles(groups):
         for study in group.studies:
             axes.plot(
@@ -121,11 +122,20 @@ def _name_reference(
     )  # fmt: skip
 
 
-def _scale(axes: Axes, horizontal: Objective, vertical: Objective) -> None:
-    if horizontal.scale == "log":
-        axes.set_xscale("log")
-    if vertical.scale == "log":
-        axes.set_yscale("log")
+def _scale(
+    axes: Axes,
+    which: Literal["x", "y"],
+    objective: Objective,
+    values: Iterable[float],
+) -> None:
+    if objective.scale == "log":
+        set_log(axes, which, [objective.reference, *values])
+
+
+def _along(groups: Sequence[Group], column: int) -> list[float]:
+    """The values of an objective of all feasible points."""
+    studies = [study for group in groups for study in group.studies]
+    return [v for study in studies for v in study.feasible[:, column].tolist()]
 
 
 def _draw_steps(axes: Axes, study: Compared, style: Style) -> None:
@@ -167,8 +177,7 @@ def _draw_beyond(axes: Axes, groups: Sequence[Group]) -> None:
 
 def _draw_best(axes: Axes, objective: Objective, groups: Sequence[Group]) -> None:
     """Of one objective there is no front: every feasible trial, and the best so far."""
-    if objective.scale == "log":
-        axes.set_yscale("log")
+    _scale(axes, "y", objective, _along(groups, 0))
     best = np.maximum if objective.goal == "max" else np.minimum
     for group, style in styles(groups):
         for study in group.studies:

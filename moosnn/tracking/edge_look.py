@@ -6,15 +6,49 @@ Knows: what is done in which order. Must not know: where studies lie, the comman
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from moosnn.errors import StudyFolderError
 from moosnn.history import History
 from moosnn.problem import Problem
-from moosnn.tracking.edge import check_wanted, edge_constraints, no_edge, survey
+from moosnn.tracking.edge import (
+    Survey,
+    check_wanted,
+    edge_constraints,
+    no_edge,
+    survey,
+)
+from moosnn.tracking.edge_json import survey_json
 from moosnn.tracking.edge_table import survey_lines
 
 EDGE_PNG = "edge.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look found.
+
+    Attributes:
+        lines: for people: the table, or why nothing is known of an edge.
+        unknown: why nothing is known, or ``None``.
+        survey: what is known, or ``None``.
+        picture: the file that was drawn, if one was.
+    """
+
+    lines: tuple[str, ...]
+    unknown: str | None = None
+    survey: Survey | None = None
+    picture: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """For a script: ``unknown``, ``picture`` and what `survey_json` has."""
+        return {
+            "unknown": self.unknown,
+            "picture": None if self.picture is None else str(self.picture),
+            **({} if self.survey is None else survey_json(self.survey)),
+        }
 
 
 def look(
@@ -25,7 +59,7 @@ def look(
     names: Sequence[str] | None,
     number: int | None,
     width: int,
-) -> list[str]:
+) -> Look:
     """Look at a study's edge, and draw it.
 
     Args:
@@ -37,8 +71,7 @@ def look(
         width: of the text, columns.
 
     Returns:
-        What there is to say, a line each: why nothing is known of an edge, or the
-        table.
+        What there is to say.
 
     Raises:
         ConfigError: a wrong member or wrong parameters.
@@ -46,7 +79,7 @@ def look(
     """
     unknown = no_edge(problem, history)
     if unknown is not None:
-        return [unknown]
+        return Look(lines=(unknown,), unknown=unknown)
     check_wanted(problem, history, names, number)
     # Torch and matplotlib, only now that they are needed.
     from moosnn.tracking.edge_model import EdgeModel
@@ -64,7 +97,7 @@ def look(
     )
     lines = survey_lines(found, width)
     if found.map is None:
-        return lines
+        return Look(lines=tuple(lines), survey=found)
     path = folder / EDGE_PNG
     try:
         save(edge_figure(found), path)
@@ -72,4 +105,5 @@ def look(
         raise StudyFolderError(f"{path}: cannot be written ({error.strerror}).") from (
             error
         )
-    return [*lines, "", f"{path}: {found.map.names[0]} and {found.map.names[1]}"]
+    drawn = f"{path}: {found.map.names[0]} and {found.map.names[1]}"
+    return Look(lines=(*lines, "", drawn), survey=found, picture=path)

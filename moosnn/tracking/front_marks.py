@@ -18,6 +18,7 @@ from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Constraint, Floats, Objective, Problem
 from moosnn.tracking.edge import beyond_word, edge_constraints, fell_beyond
 from moosnn.tracking.kinds import Kind, kinds_of
+from moosnn.tracking.log_ticks import set_log
 from moosnn.tracking.points import Points, points_of
 from moosnn.tracking.summary import members
 from moosnn.trial import Trial
@@ -111,11 +112,14 @@ class Pair:
 
 def axis_label(objective: Objective) -> str:
     """An axis in words: the metric, its unit and which way is better."""
-    words = metric_words(objective.metric).lower().replace(",", "").split()
-    told = not objective.unit or objective.unit.lower() in words
-    unit = "" if told else f" ({objective.unit})"
+    name, unit = metric_words(objective.metric), objective.unit
+    words = name.lower().replace(",", "").split()
+    if unit and len(words) > 1 and words[-1] == unit.lower():
+        name = f"{name[: -len(unit) - 1]} ({unit})"  # energy_nj in nJ: "energy (nJ)"
+    elif unit and unit.lower() not in words:
+        name = f"{name} ({unit})"
     better = "higher" if objective.goal == "max" else "lower"
-    return f"{metric_words(objective.metric)}{unit}, {better} is better"
+    return f"{name}, {better} is better"
 
 
 def metric_words(metric: str) -> str:
@@ -135,9 +139,9 @@ def draw_pair(axes: Axes, scene: Scene, pair: Pair) -> None:
         pair: of the problem's objectives.
     """
     if pair.horizontal.scale == "log":
-        axes.set_xscale("log")
+        set_log(axes, "x", _span(scene, pair.horizontal))
     if pair.vertical.scale == "log":
-        axes.set_yscale("log")
+        set_log(axes, "y", _span(scene, pair.vertical))
     _draw_others(axes, scene, pair)
     on_front = sorted(
         scene.members, key=lambda t: pair.horizontal.loss(float(pair.at([t])[0][0]))
@@ -158,6 +162,15 @@ def draw_pair(axes: Axes, scene: Scene, pair: Pair) -> None:
         [x], [y], marker="X", color=_REFERENCE, linestyle="none", label="reference"
     )
     axes.grid(alpha=0.25)
+
+
+def _span(scene: Scene, objective: Objective) -> list[float]:
+    """What lies along an axis of it, or further than what does."""
+    metric, least = objective.metric, objective.floor
+    found = [
+        t.evaluation.metrics.get(metric) for t in scene.points.trials if t.evaluation
+    ]
+    return [objective.reference, *(max(v, least) for v in found if v is not None)]
 
 
 def draw_beyond(axes: Axes, scene: Scene, constraint: Constraint) -> None:

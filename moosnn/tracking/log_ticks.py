@@ -9,8 +9,8 @@ of ten, which overlap in a small panel, and inner panels of shared axes repeat t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,36 @@ _FEWEST = 2  # labels, from which a scale can be read
 _MULTIPLES = ((1,), (1, 3), (1, 2, 5))  # of powers of ten, from coarse to fine
 _LINEAR_BINS = 3  # of an axis on which even the finest of them are too few
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e5  # written out; others with a power of ten
+
+# On an axis of so many, margins and ticks beyond the data are no floats any more.
+_MANY_DECADES = 200
+_FAR_APART = 100  # decades between the labels of such an axis
+
+
+def set_log(axes: Axes, which: Literal["x", "y"], values: Iterable[float]) -> None:
+    """Make an axis a log one, before anything is drawn along it.
+
+    Args:
+        axes: whose axis it is.
+        which: of both.
+        values: what will be drawn along it; those that are not positive do not count.
+    """
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    powers = [math.log10(value) for value in values if value > 0]
+    far = bool(powers) and max(powers) - min(powers) > _MANY_DECADES
+    # Before the scale, which looks where the data end that a shared axis has already.
+    if far:
+        set_margin = axes.set_xmargin if which == "x" else axes.set_ymargin
+        set_margin(0.0)
+    set_scale = axes.set_xscale if which == "x" else axes.set_yscale
+    set_scale("log")
+    if far:
+        first = math.ceil(min(powers) / _FAR_APART) * _FAR_APART
+        ticks = range(first, math.floor(max(powers)) + 1, _FAR_APART)
+        axis = axes.xaxis if which == "x" else axes.yaxis
+        axis.set_major_locator(FixedLocator([float(f"1e{power}") for power in ticks]))
+        axis.set_minor_locator(NullLocator())
 
 
 def label_few(axes: Axes) -> None:

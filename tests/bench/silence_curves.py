@@ -2,14 +2,15 @@
 
     python -m tests.bench.silence_curves FOLDER [DATA…]
 
-Networks of ``space=nas`` are trained in full, once, on the digits and on a generated
-data set of 500 updates an epoch, while a watch that never stops writes down how silent
+Networks of ``space=nas`` are trained in full, once, on the digits and on generated
+data sets of 500 updates an epoch, while a watch that never stops writes down how silent
 every batch was. Then every rule of `moosnn.snn.stopping` is replayed over these
 recordings, so that all are judged on the same networks and nothing about a stop is
-guessed. Recordings lie in FOLDER and are not made again; several processes may work on
-one folder. Prints Markdown for docs/silence.md and docs/benchmarks.md and writes
-FOLDER/silence-rules.png. The constants of ``drive`` were chosen on seed 0 of the
-digits; seed 1 is what is reported.
+guessed. Recordings lie in FOLDER and are not made again, but for those that a killed
+process left empty: delete these; several processes may work on one folder. Prints
+Markdown for docs/silence.md and docs/benchmarks.md, each seed for itself and all seeds
+together, and writes FOLDER/silence-rules.png of all seeds. The constants of ``drive``
+were chosen on seed 0; on seed 1 nothing was.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from scipy.stats import beta as beta_distribution
 
 from moosnn.snn.counting import Firmin, Sequential
 from moosnn.snn.silence import Edge, allowed_silent
-from moosnn.snn.stopping import Drive, Rule
+from moosnn.snn.stopping import WAIT_SHARE, Drive, Rule
 from tests.bench.silence_figure import draw
 from tests.bench.silence_recordings import (
     EDGE,
@@ -64,6 +65,11 @@ def drive(wait: float) -> Make:
     return lambda r: Drive(EDGE, min_updates=int(wait), planned_updates=r.planned)
 
 
+def drive_after(share: float) -> Make:
+    """Waits for a share of the training; by itself `WAIT_SHARE`."""
+    return lambda r: drive(round(share * r.planned))(r)
+
+
 def sequential(wait: float) -> Make:
     return lambda _: Sequential(EDGE, min_updates=int(wait))
 
@@ -77,7 +83,8 @@ def firmin(share: float) -> Make:
 # name: (what is varied, its values, the rule)
 RULES: Mapping[str, tuple[str, tuple[float, ...], Callable[[float], Make]]] = {
     "drive": ("min_updates", (0, 20, 50, 100, 200, 400), drive),
-    "sequential": ("min_updates", (0, 20, 50, 100, 150, 200, 400, 800), sequential),
+    "drive, waiting": ("share", (0.02, WAIT_SHARE, 0.1, 0.15, 0.2), drive_after),
+    "sequential": ("min_updates", (0, 50, 100, 150, 170, 200, 400, 800), sequential),
     "firmin": ("beta", (0.1, 0.3, 0.5, 0.7, 0.9), firmin),
 }
 
@@ -114,9 +121,14 @@ class Point:
         return float(low), float(high)
 
 
-def replay(networks: Sequence[Recording], make: Make) -> Point:
-    """A rule over recordings."""
-    paid = np.array([stopped_after(r, make(r)) for r in networks])
+def replay(networks: Sequence[Recording], make: Make) -> list[int]:
+    """The updates that each network is given under a rule."""
+    return [stopped_after(network, make(network)) for network in networks]
+
+
+def point(networks: Sequence[Recording], updates: Sequence[int]) -> Point:
+    """What a rule did that gave networks so many updates."""
+    paid = np.array(updates)
     planned = np.array([r.planned for r in networks])
     silent = np.array([r.silent for r in networks])
     stopped = paid < planned
@@ -138,12 +150,21 @@ def replay(networks: Sequence[Recording], make: Make) -> Point:
 
 
 Curves = dict[str, dict[float, Point]]
+Replays = dict[tuple[str, float], list[int]]
 
 
-def curves(networks: Sequence[Recording]) -> Curves:
+def replays(networks: Sequence[Recording]) -> Replays:
     return {
-        name: {value: replay(networks, make(value)) for value in values}
+        (name, value): replay(networks, make(value))
         for name, (_, values, make) in RULES.items()
+        for value in values
+    }
+
+
+def curves(networks: Sequence[Recording], updates: Replays) -> Curves:
+    return {
+        name: {value: point(networks, updates[name, value]) for value in values}
+        for name, (_, values, _) in RULES.items()
     }
 
 
@@ -180,10 +201,19 @@ if __name__ == "__main__":
     for chosen in SETTINGS:
         if not sys.argv[2:] or chosen.name in sys.argv[2:]:
             record(chosen, target / chosen.name)
+        together: list[Recording] = []
+        paid: Replays = {}
         for used in chosen.networks:
             trained = recordings(target / chosen.name, used)
-            if trained:
-                panels[chosen.name, used] = curves(trained)
-                print(f"\n{chosen.name}, seed {used}: ", end="")
-                print(table(trained, panels[chosen.name, used]))
-    draw({name: found for (name, _), found in panels.items()}, target)
+            if not trained:
+                continue
+            own = replays(trained)
+            print(f"\n{chosen.name}, seed {used}: ", end="")
+            print(table(trained, curves(trained, own)), flush=True)
+            together += trained
+            paid = {key: paid.get(key, []) + given for key, given in own.items()}
+        if together:
+            panels[chosen.name] = curves(together, paid)
+        if len(chosen.networks) > 1 and together:
+            print(f"\n{chosen.name}, all seeds: {table(together, panels[chosen.name])}")
+    draw(panels, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,34 +26,39 @@ NAMES = {
 }
 TITLES = {
     "digits": "digits",
-    "manifolds": "random manifolds, 500 updates an epoch",
+    "manifolds": "manifolds, 1,000 to 2,000 updates",
+    "manifolds-long": "manifolds, 1,000 to 7,500 updates",
 }
 GOAL = 2.0  # per cent of false stops
+PAID = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def draw(panels: Mapping[str, Curves], folder: Path) -> None:
-    """Write ``silence-rules.png``; of several curves of a name the last one counts."""
+    """Write ``silence-rules.png``."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2 * len(panels), 4.4), dpi=150, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (name, found) in zip(axes, panels.items(), strict=True):
-        for rule, points in found.items():
-            _curve(axis, rule, points)
+        for rule in LOOKS:
+            _curve(axis, rule, found[rule])
         axis.axhline(GOAL, color="black", linewidth=0.8)
         axis.set_yscale("symlog", linthresh=GOAL, linscale=0.8)
         axis.set_yticks(
             [0, 1, 2, 5, 10, 20, 40], ["0", "1", "2", "5", "10", "20", "40"]
         )
         axis.set_ylim(-0.3, 60)
-        axis.set_xlim(0, 100)
+        axis.set_xscale("log")
+        axis.set_xlim(0.15, 130)
+        axis.set_xticks(PAID, [f"{paid:g}" for paid in PAID], minor=False)
+        axis.set_xticks([], minor=True)
         ended = next(iter(found["drive"].values())).ended
         axis.set_title(f"{TITLES[name]} ({ended} networks end silent)", fontsize=10)
         axis.set_xlabel("training paid for networks that end silent, %")
         axis.grid(visible=True, color="#e5e5e5", linewidth=0.6)
         axis.set_axisbelow(True)
     axes[0].set_ylabel("stopped networks that would have woken, %")
-    axes[-1].legend(fontsize=9, framealpha=1, loc="upper right")
+    axes[0].legend(fontsize=9, framealpha=1, loc="lower left")
     figure.savefig(folder / "silence-rules.png")
 
 
@@ -81,10 +87,12 @@ def _curve(axis: Axes, rule: str, points: Mapping[float, Point]) -> None:
         elinewidth=0.7,
         label=NAMES[rule],
     )
-    places: dict[tuple[int, int], list[str]] = {}
+    places: dict[tuple[int, int], list[tuple[float, float, str]]] = {}
     for value, x, y in zip(shown, cost, false, strict=True):
-        places.setdefault((round(x), round(y)), []).append(f"{value:g}")
-    for (x, y), values in places.items():
+        place = round(20 * math.log10(x)), round(y)  # as far apart as labels can be
+        places.setdefault(place, []).append((x, y, f"{value:g}"))
+    for found in places.values():
+        (x, y, _), values = found[-1], [label for *_, label in found]
         axis.annotate(
             values[0] if len(values) == 1 else f"≤ {values[-1]}",
             (x, y),

@@ -26,6 +26,7 @@ from moosnn.trial import Proposal
 from tests.helpers import load_yaml
 
 EDGE = Edge()
+NO_CHECKPOINT_S = 1e9  # a training that is cut off is made again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,12 @@ def manifolds() -> dict[str, Any]:
     return {"data": source, "fixed": {"coding": "frames", "batch_size": 64}}
 
 
+def long_manifolds() -> dict[str, Any]:
+    """16,000 training samples: 500 updates an epoch at the smallest batch of `nas`."""
+    source = RandomManifolds(samples_per_class=2500)
+    return {"data": source, "fixed": {"coding": "frames", "batch_size": 32}}
+
+
 def _width(layer: int) -> dict[str, Any]:
     """A quarter of the widest: a training of 2,000 updates in seconds."""
     body: dict[str, Any] = {"int": [8, 64], "log": True}
@@ -70,6 +77,13 @@ SETTINGS = (
             "time_steps": {"int": [2, 6]},
             "epochs": {"int": [2, 4]},
         },
+    ),
+    Setting(  # widths and epochs are those of `nas`: 1,000 to 7,500 updates
+        name="manifolds-long",
+        networks={1: 256},
+        task=long_manifolds,
+        # At one step all samples of this set are alike: each unit spikes once in each.
+        space={"coding": None, "batch_size": None, "time_steps": {"int": [2, 6]}},
     ),
 )
 
@@ -107,6 +121,9 @@ class Recorder:
         self.rows.append((len(counts), silent, peaks))
         return False
 
+    def heard(self) -> list[BatchSilence]:
+        return []  # of what is told at the end of a training, nothing is recorded
+
 
 class Context:
     """A worker that never interferes."""
@@ -129,7 +146,7 @@ def record(setting: Setting, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     body = {**load_yaml("space/nas"), **setting.space}
     space = Space.from_config({k: v for k, v in body.items() if v is not None})
-    task = SnnTask(threads=1, **setting.task())
+    task = SnnTask(threads=1, checkpoint_s=NO_CHECKPOINT_S, **setting.task())
     for seed, count in setting.networks.items():
         engine = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(seed))
         for number in range(count):
@@ -161,7 +178,7 @@ def _train(
     proposal = Proposal(number=0, params=params, seed=seed, origin="bench", seen=0)
     context = Context(folder)
     try:
-        with patch("moosnn.tasks.snn.watch_named", recorder):
+        with patch("moosnn.tasks.regime.watch_named", recorder):
             done = task.evaluate(proposal, context)
     except DivergedError:
         return {"rows": [], "params": params}
@@ -190,7 +207,7 @@ def _save(path: Path, found: dict[str, Any]) -> None:
 def recordings(folder: Path, seed: int) -> list[Recording]:
     """What was trained; diverged networks and those in work are left out."""
     found = []
-    for path in sorted(folder.glob(f"{seed}-*.npz")):
+    for path in sorted(folder.glob(f"{seed}-?????.npz")):  # no half-written one
         if path.stat().st_size == 0:
             continue
         with np.load(path) as arrays:

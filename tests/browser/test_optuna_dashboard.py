@@ -48,7 +48,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a dashboard that shows an exported study."""
     folder = tmp_path_factory.mktemp("dashboard")
     record = told_study(folder / "told-study")
-    said = export(record, "optuna", folder / "told.db", None)[1]
+    said = export(record, "optuna", folder / "told.db", None).lines[1]
     storage = said.partition("optuna-dashboard ")[2]  # as people are told
     port, log = free_port(), folder / "log"
     program = Path(sys.executable).parent / "optuna-dashboard"

@@ -246,6 +246,48 @@ def test_the_trace_follows_a_point_that_was_measured_again(opened):
     assert drawn == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_short_log_axis_is_labelled_with_whole_numbers(opened):
+    """And one of six hundred decades with a few of them."""
+    page = opened(page_of(sample(trials=12)))
+    drawn = page.evaluate("logAxis([150, 700])")
+    within = [v for v in drawn["tickvals"] if 150 <= v <= 700]
+    assert within == [200, 300, 400, 500, 600, 700]
+    places = [drawn["tickvals"].index(v) for v in within]
+    assert [drawn["ticktext"][k] for k in places] == [str(v) for v in within]
+    few = page.evaluate("logAxis([310, 420], true).tickvals")
+    assert 2 <= len([v for v in few if 310 <= v <= 420]) <= 6
+    same = page.evaluate("logAxis([5, 5]).tickvals")
+    assert all(v > 0 for v in same)
+    assert page.evaluate("logAxis([1e-300, 1e300])")["dtick"] == 75
+
+
+def test_of_hundreds_of_options_some_are_labelled(opened):
+    page = opened(page_of(sample(trials=40, options=[f"no{k}" for k in range(300)])))
+    drawn = page.locator(".parallel .tick").all_text_contents()
+    named = [text for text in drawn if text.startswith("no")]
+    assert (named[0], named[-1]) == ("no0", "no299")
+    assert len(named) == 16
+
+
+def test_a_table_of_many_members_stays_where_it_was(opened):
+    study = sample(trials=400, objectives=4)
+    assert len(study["front"]) > 60
+    page = opened(page_of(study))
+    box = "document.querySelector('#members-body > .wide')"
+    assert page.evaluate(f"{box}.scrollHeight > 1.5 * {box}.clientHeight")
+    row = study["front"][50]
+    page.locator(f"#member-{row}").scroll_into_view_if_needed()
+    before = page.evaluate(f"{box}.scrollTop")
+    assert before > 0
+    page.locator(f"#member-{row}").click()
+    settle(page)
+    assert page.evaluate(f"{box}.scrollTop") == before
+    page.fill("#trial-number", str(study["front"][0]))
+    page.press("#trial-number", "Enter")
+    settle(page)
+    assert page.evaluate(f"{box}.scrollTop") < before  # to where the selected one is
+
+
 def test_a_reference_that_is_none_is_refused_in_words(opened):
     page = opened(page_of(sample()))
     page.fill("#reference-1", "-3")
@@ -262,7 +304,7 @@ def test_a_reference_that_is_none_is_refused_in_words(opened):
 
 def test_three_objectives_have_choosers_of_the_axes(opened):
     page = opened(page_of(sample(objectives=3)))
-    page.select_option("#axis-x", label="energy nj")
+    page.select_option("#axis-x", label="energy")
     settle(page)
     titles = """(({ layout }) => [layout.xaxis.title.text, layout.yaxis.title.text])(
         document.getElementById("front-chart"))"""
@@ -270,7 +312,7 @@ def test_three_objectives_have_choosers_of_the_axes(opened):
         "energy (nJ), lower is better",
         "accuracy, higher is better",
     ]
-    page.select_option("#axis-y", label="energy nj")  # the other axis gives way
+    page.select_option("#axis-y", label="energy")  # the other axis gives way
     settle(page)
     assert page.evaluate(titles) == [
         "accuracy, higher is better",

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from moosnn.exchange.optuna_trials import distribution, frozen_trials
 from moosnn.history import History
 from moosnn.parameters import Choice, Float, Int
 from moosnn.pareto.front import front_of
-from moosnn.problem import Problem
+from moosnn.problem import Constraint, Problem
 from moosnn.runtime.record import Record
 from moosnn.trial import Evaluation
 from tests.exchange.told import BEGUN_S, FRONT, POINT_2, STANDINGS, point, told_study
@@ -31,8 +32,8 @@ optuna = pytest.importorskip("optuna")
 
 NAME = "told"
 STATES = {
-    **dict.fromkeys((0, 1, 2, 3, 11, 12), "COMPLETE"),
-    **dict.fromkeys((4, 5, 6, 8), "PRUNED"),
+    **dict.fromkeys((0, 1, 2, 11, 12), "COMPLETE"),
+    **dict.fromkeys((3, 4, 5, 6, 8), "PRUNED"),
     7: "FAIL",
     9: "RUNNING",
     10: "WAITING",
@@ -105,9 +106,26 @@ def test_silent_and_pruned_trials_have_constraints_and_no_values(study: Any) -> 
     assert study.trials[4].user_attrs["spikes"] == 0.0
 
 
-def test_an_infeasible_trial_is_complete_and_infeasible(study: Any) -> None:
-    assert study.trials[3].values == [0.99, 1.0]
+def test_an_infeasible_trial_that_looks_best_has_constraints_and_no_values(
+    study: Any,
+) -> None:
+    assert study.trials[3].values is None
     assert [*study.trials[3].constraints.values()] == [-1.0, 4.0]
+    assert study.trials[3].user_attrs["accuracy"] == 0.99
+
+
+def told_without_constraints(trials: Sequence[Any]) -> set[int]:
+    """What the dashboard calls best: the front of all complete trials."""
+    found = [t for t in trials if t.state.name == "COMPLETE"]
+    losses = {t.number: (-t.values[0], t.values[1]) for t in found}
+    return {
+        number
+        for number, one in losses.items()
+        if not any(
+            all(a <= b for a, b in zip(other, one, strict=True)) and other != one
+            for other in losses.values()
+        )
+    }
 
 
 def test_parameters_that_do_not_exist_are_not_there(study: Any) -> None:
@@ -219,9 +237,18 @@ def random_history(problem: Problem, dice: random.Random) -> History:
     return story.history
 
 
+def constrained_problem() -> Problem:
+    """Who violates its constraint has values that mean something."""
+    constraint = Constraint(metric="silence_margin", upper=0.0, voids=False)
+    return toy_problem(constraints=(constraint,))
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_the_fronts_of_random_studies_agree(seed: int) -> None:
-    problem = toy_problem()
+@pytest.mark.parametrize("make", [toy_problem, constrained_problem])
+def test_the_fronts_of_random_studies_agree(
+    make: Callable[[], Problem], seed: int
+) -> None:
+    problem = make()
     history = random_history(problem, random.Random(seed))
     with quietly():
         study = optuna.create_study(directions=["maximize", "minimize"])
@@ -230,6 +257,22 @@ def test_the_fronts_of_random_studies_agree(seed: int) -> None:
     ours = front_of(problem, history.done).numbers
     assert len(ours) > 1
     assert sorted(t.number for t in study.best_trials) == sorted(ours)
+    # Nor does anything else look best to who does not know of constraints.
+    assert told_without_constraints(study.trials) == set(ours)
+
+
+def test_an_infeasible_trial_behind_the_front_keeps_its_values() -> None:
+    problem = constrained_problem()
+    story = Story(problem)
+    for accuracy, spikes, margin in ((0.9, 10.0, -1.0), (0.8, 20.0, 1.0)):
+        number = story.propose_at(*(accuracy for _ in problem.space))
+        measured = {"accuracy": accuracy, "spikes_per_sample": spikes}
+        story.finish(number, **measured, silence_margin=margin)
+    with quietly():
+        trials = frozen_trials(problem, story.history, {0: "front", 1: "infeasible"})
+    assert [t.state.name for t in trials] == ["COMPLETE", "COMPLETE"]
+    assert trials[1].values == [0.8, 20.0]
+    assert trials[1].system_attrs["constraints"] == [1.0]
 
 
 def test_a_search_goes_on_in_optuna(record: Record, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hydra_plugins.moosnn_sweeper._settings import check_keys
 from hydra_plugins.moosnn_sweeper.sweeper import DEFAULTS
 from moosnn.configs import config_folder
+from moosnn.errors import ConfigError
 
 from .apps.train import train
 
@@ -68,6 +70,18 @@ def test_a_mistake_is_said_in_one_line_before_anything_runs(
     assert said.err.count("\n") == 1
     assert message in said.err
     assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "here"),
+    [("n_jobs", "workers"), ("n_trials", "budget"), ("storage", "hydra.sweep.dir")],
+)
+def test_a_key_of_another_sweeper_is_told_in_ours(key, here):
+    with pytest.raises(ConfigError) as error:
+        check_keys({key: 2})
+    assert str(error.value) == (
+        f"hydra.sweeper: unknown key {key!r}. Here it is {here}."
+    )
 
 
 def test_an_app_that_no_worker_can_start_is_refused(sweep, capsys):

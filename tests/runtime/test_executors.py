@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from moosnn.errors import ConfigError, StudyFolderError
-from moosnn.runtime import files
+from moosnn.runtime import files, slots
 from moosnn.runtime import workers as runtime_workers
-from moosnn.runtime.executors import Ended, Executor, InlineExecutor
+from moosnn.runtime.executors import Ended, Executor, InlineExecutor, Report
 from moosnn.runtime.lease import Lease
 from moosnn.runtime.local import local
 from moosnn.runtime.pilots import Pilots
 from moosnn.runtime.process import Process
+from moosnn.tasks.base import Abilities
 from moosnn.trial import Evaluation, Failure, Trial
 from tests.contracts.executors import (
     DAEMON_S,
@@ -441,6 +442,43 @@ def test_a_result_published_while_no_driver_watched_is_found(
     assert second.poll() == []
     assert list((folder / "outbox").iterdir()) == []
     assert not (folder / "inbox" / worker / "000000-1.json").exists()
+
+
+def test_reports_of_a_worker_that_died_unwatched_are_told_before_its_end(
+    workers: Make, folder: Path
+) -> None:
+    first = workers()
+    proposal = proposal_of("report")
+    worker = give(first, proposal)
+    until((folder / "outbox" / files.report_name(0, 1, 2)).exists)
+    for victim in processes(folder):
+        os.kill(victim, signal.SIGKILL)
+    until(lambda: not processes(folder))
+    steps = len(list((folder / "outbox").glob("000000-1.step-*")))
+    second = workers()
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    *reports, ended = second.poll()
+    assert [r.step for r in reports if isinstance(r, Report)] == [*range(1, steps + 1)]
+    assert isinstance(ended, Ended)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == "lost"
+    # The driver may be killed before it has journaled what it was told.
+    assert len(list((folder / "outbox").iterdir())) == steps
+    assert second.poll() == []
+    assert list((folder / "outbox").iterdir()) == []
+
+
+def test_trials_that_use_no_gpu_get_a_worker_a_core(
+    workers: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(slots, "usable_cores", lambda: 2)
+    monkeypatch.setattr(slots, "free_memory_gb", lambda: None)
+    on_gpus = workers(workers="auto")
+    none = Abilities(on_gpus=False)
+    monkeypatch.setattr(ScriptedTask, "abilities", none, raising=False)
+    on_cores = workers(workers="auto")
+    assert [on_gpus.free(), on_cores.free()] == [1, 2]
 
 
 def test_an_interrupted_driver_leaves_its_trials_to_the_next(

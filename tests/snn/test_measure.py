@@ -76,7 +76,11 @@ def test_what_is_written_down_is_what_the_network_did(kind):
     assert torch.equal(seen.correct, activity.logits.argmax(1) == labels)
     assert torch.equal(seen.layer_spikes, activity.layer_counts())
     assert torch.equal(seen.stage_spikes, activity.stage_counts())
-    for stage, first in zip(activity.stages, seen.first_steps.T, strict=True):
+    for k, stage in enumerate(activity.stages):
+        first, counts = seen.first_steps[:, k], seen.stage_steps[:, :, k]
+        for step in range(net.genes.time_steps):
+            fired = sum(activity.spikes[j][step].flatten(1).sum(1) for j in stage)
+            assert torch.equal(counts[:, step], fired)
         for sample in range(10):
             steps = [
                 step
@@ -111,6 +115,7 @@ def by_hand():
         losses=torch.tensor([0.1, 0.2, 0.3, 0.6]),
         layer_spikes=torch.tensor([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0], [2.0, 4.0]]),
         stage_spikes=torch.tensor([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0], [2.0, 4.0]]),
+        stage_steps=by_steps(),
         near=torch.ones((4, 2)),
         first_steps=torch.tensor([[0, 2], [0, 2], [1, 2], [1, 6]]),
         latencies=torch.tensor([6, 6, 6, 6]),
@@ -123,6 +128,14 @@ def by_hand():
             hardware=hardware,
         ),
     )
+
+
+def by_steps():
+    """The spikes of each of the 4 samples at 6 steps in both stages."""
+    first = ["100000", "200000", "020100", "011000"]
+    second = ["001101", "001111", "001220", "001111"]
+    tables = [[[int(c) for c in row] for row in stage] for stage in (first, second)]
+    return torch.tensor(tables, dtype=torch.float32).permute(1, 2, 0)
 
 
 def test_metrics_and_standard_errors_by_hand():
@@ -173,9 +186,20 @@ def test_both_edges_by_hand():
         {
             "firing_rate_min": 2 / 18,
             "saturation_rate": 4 / 12,  # one of four may exceed it
+            "saturation_rate.1": 2 / 18,
+            "saturation_rate.2": 4 / 12,
             "dead_fraction": 2 / 3,
             "dead_fraction.1": 2 / 3,
             "dead_fraction.2": 0.0,
+            "faded_fraction": 3 / 4,  # all but the third, which spikes at step 3
+            "faded_fraction.1": 3 / 4,
+            "faded_fraction.2": 0.0,
+            "silent_steps.1": (5 + 5 + 4 + 4) / 24,
+            "silent_steps.2": (3 + 2 + 3 + 2) / 24,
+            "step_rate_min.1": 0.0,
+            "step_rate_min.2": 0.0,
+            "step_rate_max.1": 3 / 4 / 3,  # at step 0, and at step 1
+            "step_rate_max.2": 5 / 4 / 2,  # 1 + 1 + 2 + 1 at step 3
             "dense_ops": 900,
             "membrane_updates": 30,
             "connection_sparsity": 0.1,
@@ -188,6 +212,7 @@ def test_both_edges_by_hand():
     assert last["saturation_rate"] == pytest.approx(5 / 12)
     assert last["dead_fraction"] == 0.0
     assert last["dead_fraction.1"] == pytest.approx(2 / 3)
+    assert last["faded_fraction"] == 0.0
 
 
 def test_a_stage_of_two_layers_is_judged_as_one():

@@ -12,7 +12,15 @@ from scipy.stats import linregress
 
 from moosnn.errors import ConfigError
 from moosnn.snn.silence import BatchSilence, Edge
-from moosnn.snn.stopping import Drive, Never, highest_drive, watch_named, window_of
+from moosnn.snn.stopping import (
+    Drive,
+    Never,
+    highest_drive,
+    lowest_share,
+    share_window_of,
+    watch_named,
+    window_of,
+)
 
 LAST = Edge(stages="last")
 
@@ -90,8 +98,8 @@ def test_a_stage_whose_drive_falls_is_stopped_after_a_window():
 
 def test_a_stage_in_which_a_sample_still_spikes_is_not_stopped_however_it_falls():
     """It may turn, and from where it is it sends spikes on."""
-    dying = [batch(p, samples=10, silent=(9,)) for p in falling(90, start=1.405)]
-    assert stops_at(drive(planned=1), dying) == 42  # 1.405 - 0.41 is below 1
+    dying = [batch(p, samples=10, silent=(9,)) for p in falling(89, start=1.605)]
+    assert stops_at(drive(planned=450), dying) == 62  # 1.605 - 0.61 is below 1
 
 
 def test_no_stop_before_the_updates_asked_for():
@@ -153,9 +161,76 @@ def test_if_only_the_last_stage_counts_it_must_stay_silent_too():
     assert stops_at(drive(LAST), waking) is None
 
 
+# --- the share
+
+
+def partly(*counts, samples=10):
+    """Batches of one stage in which so many samples are silent, others spike."""
+    return [BatchSilence(samples=samples, silent=(c,), peaks=(1.5,)) for c in counts]
+
+
+def test_the_fit_of_the_share_is_that_of_scipy():
+    rng = random.Random(0)
+    falls = set()
+    for _ in range(50):
+        shares = [rng.gauss(0.5 - 0.001 * k, 0.01) for k in range(rng.randint(3, 30))]
+        left = rng.randint(0, 500)
+        fit = linregress(np.arange(len(shares)), shares)
+        fall = min(10 * (fit.slope - 2 * fit.stderr) * left, 0)
+        falls.add(fall < 0)
+        end = fit.intercept + fit.slope * (len(shares) - 1)
+        assert lowest_share(shares, left) == pytest.approx(end + fall)
+    assert falls == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("planned", "window"), [(1, 20), (104, 20), (250, 50), (500, 100), (7000, 1400)]
+)
+def test_the_window_of_the_share_is_a_fifth_of_the_training_and_20_at_least(
+    planned, window
+):
+    assert share_window_of(planned) == window
+
+
+def test_a_share_that_stands_still_is_stopped_after_a_fifth_of_the_training():
+    """Half of the samples spike: no drive tells it, and it may waver to the end."""
+    assert stops_at(drive(planned=200), partly(*[4] * 199)) == 40
+    assert stops_at(drive(planned=200, min_updates=70), partly(*[4] * 199)) == 70
+    assert stops_at(drive(planned=200), partly(*range(300), samples=900)) == 92 + 40 - 1
+
+
+def test_a_share_that_may_fall_to_what_beta_allows_in_time_is_not_stopped():
+    # 240 - u - 10 (200 - u) > 40 of 400 samples: for no u < 200
+    easing = partly(*(240 - u for u in range(1, 200)), samples=400)
+    assert stops_at(drive(planned=200), easing) is None
+    slow = partly(*(900 - u for u in range(1, 450)), samples=1000)
+    # 900 - u - 10 (450 - u) > 100, the smallest whole u
+    assert stops_at(drive(planned=450), slow) == (4500 + 100 - 900) // 9 + 1
+
+
+def test_a_batch_without_a_spike_or_with_enough_begins_the_share_anew():
+    for other in (10, 1):
+        batches = partly(*[4] * 30, other, *[4] * 168)
+        assert stops_at(drive(planned=200), batches) == 31 + 40
+
+
+def test_the_share_is_that_of_the_first_silent_stage_or_of_the_last_if_that_counts():
+    changing = [BatchSilence(samples=10, silent=(4, 4), peaks=(1.5, 1.5))] * 30
+    changing += [BatchSilence(samples=10, silent=(0, 4), peaks=(1.5, 1.5))] * 169
+    assert stops_at(drive(planned=200), changing) == 30 + 40
+    assert stops_at(drive(LAST, planned=200), changing) == 40
+    awake = [BatchSilence(samples=10, silent=(4, 0), peaks=(1.5, 1.5))] * 199
+    assert stops_at(drive(LAST, planned=200), awake) is None
+
+
+def test_what_beta_allows_is_no_share_to_stop_at():
+    assert stops_at(drive(Edge(beta=0.4), planned=200), partly(*[4] * 199)) is None
+
+
 def test_membranes_that_are_no_numbers_stop_nothing():
-    broken = [batch(math.nan, silent=(10,))] * 40
-    assert stops_at(drive(), broken) is None
+    for peak in (math.nan, math.inf):
+        broken = [batch(peak, silent=(10,))] * 40
+        assert stops_at(drive(), broken) is None
 
 
 def test_never_is_never():
@@ -200,6 +275,18 @@ def test_every_name_has_its_rule_and_its_own_wait(rule, min_updates, stop):
         samples_per_epoch=500,
     )
     assert stops_at(watch, map(Activity, range(1, 230))) == stop
+
+
+@pytest.mark.parametrize(("min_updates", "stop"), [(None, 100), (0, 50), (300, 300)])
+def test_drive_waits_for_a_twentieth_of_a_long_training(min_updates, stop):
+    watch = watch_named(
+        "drive",
+        Edge(),
+        min_updates=min_updates,
+        planned_updates=2000,
+        samples_per_epoch=500,
+    )
+    assert stops_at(watch, map(Activity, range(1, 400))) == stop
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest():

@@ -126,7 +126,7 @@ class Firing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of the same shape."""
         soft = torch.sigmoid(x - self.threshold)
-        return (x >= self.threshold).to(x.dtype) + soft - soft.detach()
+        return (x >= self.threshold).to(x.dtype) + (soft - soft.detach())
 
 
 def own(hidden: int = 8, threshold: float = 0.5) -> nn.Module:

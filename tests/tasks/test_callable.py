@@ -123,7 +123,9 @@ def test_another_function_confirms(
     result = ran(task, tmp_path, "confirm")
     assert isinstance(result, Evaluation)
     assert result.metrics == {"loss": 1.0, "size": 3}
-    assert (task.confirms, CallableTask(function=f"{name}.train").confirms) == (1, 0)
+    assert [
+        one.abilities.confirms for one in (task, CallableTask(function=f"{name}.train"))
+    ] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,19 @@ def test_a_function_that_takes_something_else_is_refused(
         CallableTask()
     with pytest.raises(ConfigError, match=r"task\.metrics: expected names"):
         CallableTask(function=f"{written(MINE)}.train", metrics="loss")
+
+
+def test_a_function_of_one_value_is_not_given_them_all(
+    written: Callable[[str], str],
+) -> None:
+    """``def train(lr, width=8)`` could be called: lr would be all values."""
+    name = written("def train(lr, width=8): ...\n")
+    task = CallableTask(function=f"{name}.train")
+    task.check({"width": 3})
+    with pytest.raises(
+        ConfigError, match=r"task\.function: .*\.train: .* called lr, as"
+    ):
+        task.check({"lr": 0.1, "width": 3})
 
 
 @pytest.mark.parametrize("start", ["async def train(p): ...", "def train(p): yield 1"])

@@ -13,7 +13,7 @@ import yaml
 from moosnn.errors import ArchitectureError, ConfigError, DivergedError, ReleasedError
 from moosnn.snn.data import Dataset, Description, Split
 from moosnn.snn.data.digits import Digits
-from moosnn.snn.gene_names import ARCHITECTURES, DEFAULTS, NAMES
+from moosnn.snn.gene_names import ARCHITECTURES, DEFAULTS, NAMES, RULES, defaults
 from moosnn.snn.learning.checkpoint import NAME
 from moosnn.snn.weights import load_network
 from moosnn.space import Space
@@ -29,6 +29,10 @@ WORKING = {"accuracy", "loss", "spikes_per_sample", "firing_rate"}
 ALWAYS = {
     "silence_margin",
     "silent_fraction",
+    "faded_fraction",
+    "awake_fraction",
+    "last_awake_update",
+    "last_silent_update",
     "work_saved",
     "parameters",
     "time_steps",
@@ -105,6 +109,9 @@ def test_a_working_network_is_measured_in_full(tmp_path):
     assert done.metrics["accuracy"] > 0.85
     assert done.metrics["silence_margin"] <= 0 == done.metrics["silent_fraction"]
     assert done.metrics["work_saved"] == 0
+    assert done.metrics["last_awake_update"] == 339  # the last of 340 is not heard
+    woke = done.metrics["last_silent_update"]
+    assert done.metrics["awake_fraction.1"] >= 1 - woke / 339 > 0.9
     assert done.metrics["parameters"] == 65 * 32 + 33 * 10
     rate = done.metrics["spikes_per_sample"] / (32 * 4)
     assert done.metrics["firing_rate"] == pytest.approx(rate)
@@ -152,6 +159,9 @@ def test_a_silent_network_is_stopped_and_judged_on_what_it_saw(tmp_path):
     assert done.metrics["silent_fraction"] == 1.0
     assert 0 < done.metrics["silence_margin"] <= 2.0
     assert 0 < done.metrics["work_saved"] <= 1 - 20 / 102  # 34 batches x 3
+    assert done.metrics["last_awake_update"] == done.metrics["awake_fraction.1"] == 0
+    updates = (1 - done.metrics["work_saved"]) * 102
+    assert done.metrics["last_silent_update"] == pytest.approx(updates)
     assert metadata(tmp_path)["measured_on"] == "train"
 
 
@@ -491,6 +501,14 @@ def test_the_shipped_configuration_is_the_constructor():
     data = yaml.safe_load((CONF / "data" / "digits.yaml").read_text())
     assert data.pop("_target_") == f"{Digits.__module__}.{Digits.__qualname__}"
     Digits(**data)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_trains_on_a_gpu(tmp_path, rule):
+    done = evaluate(tmp_path, defaults(rule), device="cuda")
+    assert done.device == "cuda"
+    assert done.metrics["accuracy"] > 0.5
 
 
 @pytest.mark.gpu

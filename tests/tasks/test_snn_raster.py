@@ -55,7 +55,8 @@ def test_nothing_that_is_measured_depends_on_it(tmp_path, monkeypatch):
         folder = tmp_path / name
         folder.mkdir()
         if name == "without":
-            monkeypatch.setattr(moosnn.snn.raster, "raster_of", lambda *_: None)
+            for part in ("raster_of", "save_raster"):
+                monkeypatch.setattr(moosnn.snn.raster, part, lambda *_: None)
         done = task.evaluate(proposal(point), Context(folder))
         weights = (folder / "weights.safetensors").read_bytes()
         found.append((timeless(done.to_json()), weights))

@@ -222,9 +222,9 @@ def test_labels_say_a_unit_unless_the_name_does() -> None:
         objective = Objective(metric=metric, goal="min", reference=1.0, unit=unit)
         return axis_label(objective).partition(",")[0]
 
-    assert label("energy_nj", "nJ") == "energy nj"
+    assert label("energy_nj", "nJ") == "energy (nJ)"
     assert label("stopping_time", "s") == "stopping time (s)"
-    assert label("training_s", "s") == "training s"
+    assert label("training_s", "s") == "training (s)"
     assert label("size", "") == "size"
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import DivergedError
-from moosnn.snn.activity import Activity
+from moosnn.snn.activity import Activity, Network
 from moosnn.snn.coding import encode
 from moosnn.snn.connections import Dropout
 from moosnn.snn.learning.losses import activity_penalty, answer_loss
@@ -51,10 +51,45 @@ def descend(
     course: Course,
     *,
     loss: Loss | None = None,
-    gradient: Gradient | None = None,
     after_epoch: AfterEpoch = _nothing,
 ) -> Fit:
     """Minimise a loss plus ``activity_penalty`` times the activity.
+
+    See `follow`; the gradient is that of backpropagation.
+
+    Args:
+        network: as there, like all that is not below.
+        samples: see there.
+        optimizer: see there.
+        course: see there.
+        loss: of the answers; ``None`` = the one that the genes name.
+        after_epoch: see there.
+
+    Raises:
+        DivergedError: the loss or a weight is not finite.
+        ReleasedError: see there.
+    """
+    gradient = partial(backpropagated, network, loss)
+    return follow(
+        network,
+        samples,
+        optimizer,
+        course,
+        gradient=gradient,
+        after_epoch=after_epoch,
+    )
+
+
+def follow(
+    network: Network,
+    samples: Samples,
+    optimizer: torch.optim.Optimizer,
+    course: Course,
+    *,
+    gradient: Gradient,
+    after_epoch: AfterEpoch = _nothing,
+) -> Fit:
+    """Take steps against a gradient.
 
     Batches are shuffled anew for each epoch.
 
@@ -63,9 +98,7 @@ def descend(
         samples: the training split.
         optimizer: of the network's weights.
         course: see there.
-        loss: of the answers; ``None`` = the one that the genes name.
-        gradient: of a batch, for weights without a gradient before; ``None`` = that of
-            the loss, by backpropagation.
+        gradient: of a batch, for weights without a gradient before.
         after_epoch: called after every epoch.
 
     Raises:
@@ -75,13 +108,12 @@ def descend(
     genes, generator, watch = network.genes, course.generator, course.watch
     network.train()
     state = Progress.begun(network, samples, course, optimizer)
-    follow = gradient or partial(backpropagated, network, loss)
     while state.epoch < genes.epochs:
         course.checkpoint.offer(state.saved)
         state.epoch += 1
         tally = Tally(len(network.blueprint.stages))
         for chosen in shuffled(len(samples), genes.batch_size, generator):
-            seen = _update(state, samples, chosen, follow, tally)
+            seen = _update(state, samples, chosen, gradient, tally)
             state.fit = state.fit.after(chosen)
             last = state.fit.updates == state.fit.planned
             if not last and watch.update(seen) and _is_silent(state, samples):
@@ -109,7 +141,7 @@ class Together:
         return torch.cat([batch.stage_nearness(alpha) for batch in self.batches])
 
 
-def _is_silent(state: Progress, samples: Samples) -> bool:
+def _is_silent(state: Progress[Network], samples: Samples) -> bool:
     """Whether a network that was called silent is so where nothing drops out.
 
     It will be judged by the same samples.
@@ -129,13 +161,17 @@ def _is_silent(state: Progress, samples: Samples) -> bool:
 
 
 def _update(
-    state: Progress, samples: Samples, chosen: Tensor, follow: Gradient, tally: Tally
+    state: Progress[Network],
+    samples: Samples,
+    chosen: Tensor,
+    gradient: Gradient,
+    tally: Tally,
 ) -> Observed:
     """One step of the optimizer; what the network did before it."""
     assert state.optimizer is not None
     inputs, labels = samples.batch(chosen)
     state.optimizer.zero_grad()
-    observed, answers = follow(inputs, labels, state.generator)
+    observed, answers = gradient(inputs, labels, state.generator)
     state.optimizer.step()
     tally.add(observed, labels, answers)
     return observed
@@ -153,6 +189,27 @@ def backpropagated(
     coded = encode(inputs, genes, generator)
     dropout = Dropout(genes.dropout, generator) if genes.dropout else None
     activity = network.observe(coded, dropout=dropout)
+    return activity, pull(network, activity, labels, loss)
+
+
+def pull(
+    network: Network, activity: Activity, labels: Tensor, loss: Loss | None = None
+) -> float:
+    """Add the gradient of what a batch made a network do to that of its weights.
+
+    Args:
+        network: that learns.
+        activity: of the batch.
+        labels: ``N`` classes.
+        loss: of the answers; ``None`` = the one that the genes name.
+
+    Returns:
+        The mean loss of the answers.
+
+    Raises:
+        DivergedError: the loss is not finite.
+    """
+    genes = network.genes
     answers = (
         answer_loss(activity, labels, genes.loss)
         if loss is None
@@ -164,7 +221,7 @@ def backpropagated(
     total = answers + genes.activity_penalty * penalty
     require_finite_loss(float(total.detach()), genes.learning_rate)
     total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return activity, float(answers.detach())
+    return float(answers.detach())
 
 
 def require_finite_loss(loss: float, learning_rate: float) -> None:

@@ -37,7 +37,7 @@ from moosnn.snn.blueprint import INPUT
 from moosnn.snn.coding import encode
 from moosnn.snn.connections import Dropout
 from moosnn.snn.genes import Genes
-from moosnn.snn.learning.descent import descend, require_finite_loss
+from moosnn.snn.learning.descent import follow, require_finite_loss
 from moosnn.snn.learning.eligible_layer import EligibleLayer, Synapses, with_one
 from moosnn.snn.learning.losses import activity_penalty
 from moosnn.snn.learning.streamed import Streamed
@@ -53,8 +53,8 @@ _FEEDBACK = 0x5EED  # tells the numbers of the feedback from those of the traini
 def fit(network: SpikingNetwork, samples: Samples, course: Course) -> Fit:
     """See `moosnn.snn.learning.training.Rule`."""
     optimizer = torch.optim.Adam(network.parameters(), lr=network.genes.learning_rate)
-    follow = partial(gradient, network, alpha=course.watch.alpha)
-    return descend(network, samples, optimizer, course, gradient=follow)
+    of_batch = partial(gradient, network, alpha=course.watch.alpha)
+    return follow(network, samples, optimizer, course, gradient=of_batch)
 
 
 @torch.no_grad()

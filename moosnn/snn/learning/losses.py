@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moosnn.errors import ConfigError, nearest
-from moosnn.snn.activity import Activity
+from moosnn.snn.activity import Activity, Outline
 from moosnn.snn.blueprint import Blueprint
 from moosnn.snn.gene_names import LOSSES, REGULARISERS
 from moosnn.snn.neuron import State
@@ -115,7 +115,7 @@ def regular(rates: Tensor, steps: int) -> Tensor:
 
 
 def activity_penalty(
-    counts: Tensor, blueprint: Blueprint, time_steps: int, regulariser: str
+    counts: Tensor, blueprint: Outline, time_steps: int, regulariser: str
 ) -> Tensor:
     """How much a network did, the mean over samples, before its weight.
 
@@ -141,6 +141,7 @@ def activity_penalty(
             sizes = [math.prod(node.shape) * time_steps for node in layers]
             return (counts / counts.new_tensor(sizes)).sum(1).mean()
         case "synops":
+            assert isinstance(blueprint, Blueprint)  # others are not offered it
             reached = [blueprint.fan_out(node.name) for node in layers]
             return (counts @ torch.as_tensor(reached).to(counts)).mean() / (
                 SYNOPS_A_PENALTY

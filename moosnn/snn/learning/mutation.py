@@ -169,7 +169,7 @@ class _Epoch:
         mutator: of all weights.
     """
 
-    state: Progress
+    state: Progress[SpikingNetwork]
     mutator: Mutator
     tally: Tally = field(init=False)
     tried: int = 0

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from moosnn.snn.activity import Network
 from moosnn.snn.learning.checkpoint import Saved
 from moosnn.snn.learning.training import Course, Fit, untouched
-from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
 from moosnn.snn.silence import BatchSilence, Watch
 
+Learner = TypeVar("Learner", bound=Network)
 EPOCH = "epoch"  # the fact that tells such a checkpoint from those of an earlier phase
 
 
 def held(
-    network: SpikingNetwork,
+    network: Network,
     optimizer: torch.optim.Optimizer | None,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
@@ -40,7 +41,7 @@ def held(
 
 def hold_again(
     tensors: Mapping[str, Tensor],
-    network: SpikingNetwork,
+    network: Network,
     optimizer: torch.optim.Optimizer | None,
     generator: torch.Generator,
 ) -> None:
@@ -62,7 +63,7 @@ def hold_again(
 
 
 @dataclass(slots=True)
-class Progress:
+class Progress(Generic[Learner]):
     """Where a training is, between two epochs.
 
     Attributes:
@@ -74,7 +75,7 @@ class Progress:
         fit: so far.
     """
 
-    network: SpikingNetwork
+    network: Learner
     optimizer: torch.optim.Optimizer | None
     generator: torch.Generator
     watch: Watch
@@ -84,11 +85,11 @@ class Progress:
     @classmethod
     def begun(
         cls,
-        network: SpikingNetwork,
+        network: Learner,
         samples: Samples,
         course: Course,
         optimizer: torch.optim.Optimizer | None = None,
-    ) -> Progress:
+    ) -> Progress[Learner]:
         """Of a training from its beginning, or from its checkpoint if there is one."""
         genes = network.genes
         progress = cls(

@@ -46,16 +46,22 @@ def spending(device: torch.device) -> Iterator[Spent]:
     spent = Spent()
     _load(device)
     before = _reset_peak_mb(device)
+    _finish(device)  # what was asked of it before is not the body's
     start = time.perf_counter()
     try:
         yield spent
     finally:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        _finish(device)
         spent.seconds = time.perf_counter() - start
         peak = _peak_mb(device)
         if before is not None and peak is not None:
             spent.memory_mb = max(peak - before, 0.0)
+
+
+def _finish(device: torch.device) -> None:
+    """Wait until a device has done what it was asked: a GPU answers before."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _load(device: torch.device) -> None:
@@ -67,10 +73,11 @@ def _load(device: torch.device) -> None:
 
 def _reset_peak_mb(device: torch.device) -> float | None:
     """Begin anew with the peak, and say how much memory is used now."""
+    gc.collect()  # what an earlier training left must not go while the body runs
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # others may be waiting for it
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device) / _KB_A_MB**2
-    gc.collect()
     with suppress(OSError, AttributeError):  # glibc's: give back what is free
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):

@@ -125,7 +125,7 @@ def _begin(network: SpikingNetwork) -> None:
     normalise(weight.abs_(), _rule_of(network).norm)
 
 
-def _epoch(state: Progress, samples: Samples, tally: Tally) -> bool:
+def _epoch(state: Progress[SpikingNetwork], samples: Samples, tally: Tally) -> bool:
     """Show all samples once; whether the watch stopped it."""
     network, generator = state.network, state.generator
     network.train()

@@ -110,7 +110,7 @@ class _Search:
         scored: the samples held back.
     """
 
-    state: Progress
+    state: Progress[SpikingNetwork]
     samples: Samples
     course: Course
     held: Tensor

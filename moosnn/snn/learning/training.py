@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from moosnn.errors import DivergedError
+from moosnn.snn.activity import Network
 from moosnn.snn.learning.checkpoint import Checkpoint
 from moosnn.snn.network import SpikingNetwork
 from moosnn.snn.samples import Samples
@@ -178,9 +179,7 @@ def shuffled(
     return tuple(batches)
 
 
-def require_finite(
-    network: SpikingNetwork, epoch: int, setting: str | None = None
-) -> None:
+def require_finite(network: Network, epoch: int, setting: str | None = None) -> None:
     """A weight that is not a number makes a silent network with a finite loss.
 
     Args:

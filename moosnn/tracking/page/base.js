@@ -112,6 +112,12 @@ function mean(values) {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+// Up to `most` of `count` positions, spread evenly, the ends among them.
+function evenly(count, most) {
+  if (count <= most) return Array.from({ length: count }, (_, k) => k);
+  return Array.from({ length: most }, (_, k) => Math.round((k * (count - 1)) / (most - 1)));
+}
+
 // A choice of one option, with its label: `options` are [value, text] pairs.
 function chooser(id, label, options, value, change) {
   const select = el(

@@ -107,7 +107,7 @@ function tipOf(event, picture) {
   if (row === null) return hideTip();
   if (!at("tip")) document.body.append(el("div", { id: "tip", class: "tip", "aria-hidden": "true" }));
   const here = study();
-  const lines = here.objectives.map((o) => `${label(o)} ${number(valueAt(o, row))}`);
+  const lines = here.objectives.map((o) => valueWords(o, number(valueAt(o, row))));
   put(
     at("tip"),
     el("b", {}, `trial ${here.trials.number[row]}, ${KINDS[here.trials.status[row]].word}`),

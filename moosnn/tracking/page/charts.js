@@ -39,24 +39,47 @@ function axisLook(more = {}) {
 
 function scaleOf(objective) {
   if (objective.scale !== "log") return { type: "linear" };
-  return logAxis(column(objective.metric).filter((value) => value > 0));
+  const least = objective.floor || Number.MIN_VALUE;
+  const found = column(objective.metric).filter((value) => value !== null && value !== undefined);
+  return logAxis([objective.reference, ...found.map((value) => Math.max(value, least))]);
 }
 
-const FEW_DECADES = 2.2; // up to which 2 and 5 are labelled as well
+const FEW_DECADES = 2.2; // up to which values between powers of ten are labelled as well
+const MOST_DECADES = { narrow: 4, wide: 8 }; // that are labelled each
 const PLAIN = [1e-4, 1e6]; // numbers between are written out
 
 // `narrow`: of a small chart, where only some decades have room for a label.
 function logAxis(values, narrow = false) {
   if (values.length === 0) return { type: "log" };
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
   const plain = low >= PLAIN[0] && high <= PLAIN[1];
-  const decades = Math.log10(high / low);
-  const step = narrow && decades > 2 * FEW_DECADES ? 2 : 1;
-  return {
-    type: "log",
-    dtick: decades > FEW_DECADES ? step : "D2",
-    exponentformat: plain ? "none" : "power",
-  };
+  const decades = Math.log10(high) - Math.log10(low);
+  if (decades <= FEW_DECADES) {
+    const tickvals = logTicks(low, high, narrow);
+    return { type: "log", tickvals, ticktext: tickvals.map((value) => number(value, 3)) };
+  }
+  const most = MOST_DECADES[narrow ? "narrow" : "wide"];
+  return { type: "log", dtick: Math.ceil(decades / most), exponentformat: plain ? "none" : "power" };
+}
+
+// Values in full: plotly would write a bare 2 and 5 between 100 and 1000. A decade more on
+// either side, for whoever moves the axis.
+function logTicks(low, high, narrow) {
+  const powers = [Math.floor(Math.log10(low)) - 1, Math.ceil(Math.log10(high)) + 1];
+  const sets = narrow ? ["1", "13", "125", "123456789"] : ["125", "123456789"];
+  for (const digits of sets) {
+    const ticks = [];
+    for (let power = powers[0]; power <= powers[1]; power++)
+      for (const digit of digits) ticks.push(Number(`${digit}e${power}`));
+    const inside = ticks.filter((value) => value >= low && value <= high).length;
+    if (inside >= (narrow ? 2 : 3)) return ticks.filter((value) => value > 0 && value < Infinity);
+  }
+  // Less than a factor of two: even steps, which a log axis hardly bends.
+  const rough = (high - low || high) / 4;
+  const step = 10 ** Math.floor(Math.log10(rough)) * (rough / 10 ** Math.floor(Math.log10(rough)) > 3 ? 5 : 2);
+  const first = Math.max(1, Math.floor(low / step) - 8);
+  return Array.from({ length: 24 }, (_, k) => (first + k) * step);
 }
 
 function baseLayout() {

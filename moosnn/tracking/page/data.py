@@ -25,6 +25,7 @@ from moosnn.tracking.page.model_slices import models_json, no_models
 from moosnn.tracking.page.networks import networks_json
 from moosnn.tracking.page.plain import plain, plains
 from moosnn.tracking.page.reproduce import commands, config_yaml, versions_json
+from moosnn.tracking.page.steps import steps_json
 from moosnn.tracking.page.study_header import (
     constraint_json,
     objective_json,
@@ -149,6 +150,7 @@ def study_json(source: Source, label: str, *, analysed: bool = True) -> dict[str
         "trials": trials_json(trials, clock),
         "front": list(trials.front.numbers),
         "hypervolume": plain(trials.front.hypervolume),
+        "pooled": steps_json(problem, history),
         "confirmed": confirmed_json(trials),
         "importance": importance_json(problem, trials.points.trials)
         if analysed

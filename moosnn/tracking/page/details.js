@@ -194,7 +194,7 @@ function drawChosen() {
   const status = here.trials.status[row];
   const words = here.objectives
     .filter((o) => valueAt(o, row) !== null)
-    .map((o) => `${label(o)} ${number(valueAt(o, row))}`);
+    .map((o) => valueWords(o, number(valueAt(o, row))));
   put(
     bar,
     sign(status),

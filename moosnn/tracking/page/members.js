@@ -104,6 +104,9 @@ function drawMembers() {
     el("thead", { role: "rowgroup" }, head),
     el("tbody", { role: "rowgroup" }, lines),
   );
+  const [top, left] = body.firstElementChild
+    ? [body.firstElementChild.scrollTop, body.firstElementChild.scrollLeft]
+    : [0, 0];
   const shared = paramWords(study().parameters.filter(isShared), rowOf(here.front[0]));
   put(
     body,
@@ -119,6 +122,21 @@ function drawMembers() {
       "Arrow keys move along the rows, Enter selects one. Believe the test values: validation chose the members, and flatters them.",
     ),
   );
+  scrollMembers(body.firstElementChild, top, left);
+}
+
+// A table of many members scrolls by itself: it stays where it was, or goes to where the
+// selected one is.
+function scrollMembers(box, top, left) {
+  box.scrollTop = top;
+  box.scrollLeft = left;
+  const line = box.querySelector("tr.selected");
+  if (!line) return;
+  const head = box.querySelector("thead").offsetHeight;
+  const hidden =
+    line.offsetTop < box.scrollTop + head ||
+    line.offsetTop + line.offsetHeight > box.scrollTop + box.clientHeight;
+  if (hidden) box.scrollTop = line.offsetTop - box.clientHeight / 2;
 }
 
 function sortedMembers(columns) {

@@ -34,6 +34,7 @@ SDS = 1.96  # of a normal variable: 95 % lie within
 _NOISE_SHARE = 0.1  # of the variance, expected: trainings are noisy (see surrogate)
 _CHUNK = 4096  # points that are predicted at once
 _LARGEST = 1e100  # a value that can be squared and summed
+_MOST_DECADES = 300  # of a log scale: what a model expects beyond is no number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,8 @@ def _axis_model(
     def predict(points: Floats) -> Floats:
         means, sds = process(points)
         losses = np.stack([means, means - SDS * sds, means + SDS * sds])
+        if log:
+            losses = losses.clip(-_MOST_DECADES, _MOST_DECADES)
         natural = np.vectorize(value, otypes=[float])(losses)
         return np.stack([natural[0], natural[1:].min(0), natural[1:].max(0)])
 

@@ -2,6 +2,7 @@
 // own need WebGL and a mouse.
 
 const PLOT = { height: 300, top: 64, bottom: 56, side: 46, least: 80 };
+const MOST_OPTIONS = 16; // of a choice that are labelled on its axis
 const ORDER = ["pending", "failed", "pruned", "silent", "infeasible", "dominated", "front"];
 
 // Where a value lies on its axis, in [0, 1] from below; an absent one lies in the gutter.
@@ -179,7 +180,8 @@ function parallelAxis(one) {
 }
 
 function axisTicks(axis, scale) {
-  if (axis.kind === "choice") return axis.options.map((option, k) => [k, number(option, 3)]);
+  if (axis.kind === "choice")
+    return evenly(axis.options.length, MOST_OPTIONS).map((k) => [k, number(axis.options[k], 3)]);
   const ticks = [scale.low, scale.from(0.5), scale.high];
   return [...new Set(ticks)].map((value) => [value, number(value, 3)]);
 }

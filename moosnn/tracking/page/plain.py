@@ -14,8 +14,6 @@ from moosnn.conditions import Value
 from moosnn.parameters import Choice, Parameter
 
 DIGITS = 6  # significant ones: more than any picture shows
-
-
 _EXACT = 17  # digits that tell any two numbers apart
 
 

@@ -2,6 +2,7 @@
 
 const SMALL_PLOT_PX = { wide: 230, narrow: 150 }; // the least width of one slice
 const SLICE_HEIGHT = 190;
+const MOST_LABELS = { all: 10, some: 6 }; // options of a choice: up to 10 all, else 6 in short
 
 function drawSlices() {
   const [body, tools, models] = [at("slices-body"), at("slices-tools"), study().models];
@@ -52,8 +53,7 @@ function sliceCell(slice, index, grid, k, layout) {
     domain: [1 - (line + 1) * h + 44 / layout.height, 1 - line * h - 4 / layout.height],
     showticklabels: across === 0,
     matches: index ? "y" : undefined,
-    type: target.log ? "log" : "linear",
-    nticks: 5,
+    ...(target.log ? logAxis(expected(k), true) : { type: "linear", nticks: 5 }),
     range: target.kind === "probability" ? [-0.06, 1.06] : undefined,
   });
   const on = { xaxis: `x${id}`, yaxis: `y${id}` };
@@ -75,6 +75,13 @@ function sliceCell(slice, index, grid, k, layout) {
   ];
 }
 
+// All that the models expect of a target, along every parameter.
+function expected(k) {
+  return study()
+    .models.slices.flatMap((slice) => Object.values(slice.values[k]).flat())
+    .filter((value) => value > 0);
+}
+
 // Options are places 0, 1, … with their names as ticks.
 function slicePlace(parameter, x) {
   if (parameter && parameter.kind !== "choice") {
@@ -86,13 +93,14 @@ function slicePlace(parameter, x) {
         : { nticks: 4, tickformat: parameter.kind === "int" ? "d" : undefined },
     };
   }
-  const shown = x.map((_, k) => k);
+  const labelled = evenly(x.length, x.length > MOST_LABELS.all ? MOST_LABELS.some : MOST_LABELS.all);
+  const short = (text) => (labelled.length < x.length && text.length > 8 ? `${text.slice(0, 7)}…` : text);
   return {
-    x: shown,
+    x: x.map((_, k) => k),
     discrete: true,
     axis: {
-      tickvals: shown,
-      ticktext: x.map((option) => safe(number(option, 3))),
+      tickvals: labelled,
+      ticktext: labelled.map((k) => safe(short(number(x[k], 3)))),
       range: [-0.5, x.length - 0.5],
     },
   };

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from moosnn.tracking.front_marks import DPI, FRONT, metric_words
+from moosnn.tracking.page.plain import evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +34,7 @@ KIND_COLOURS = {
 MEMBER = "#D55E00"
 _LONGEST = 18  # characters of a label
 _DIGITS = 3  # of a number in one
+_MOST_OPTIONS = 12  # of a choice that are labelled
 
 Study = Mapping[str, Any]
 
@@ -79,11 +81,11 @@ def set_x(axes: Axes, parameter: Mapping[str, Any], values: Sequence[Any]) -> No
     from matplotlib.ticker import MaxNLocator
 
     if parameter["kind"] == "choice":
-        places = range(len(values))
-        labels = [short(value) for value in values]
+        places = evenly(len(values), _MOST_OPTIONS)
+        labels = [short(values[place]) for place in places]
         slanted = sum(map(len, labels)) > _LONGEST
         axes.set_xticks(
-            list(places),
+            places,
             labels,
             fontsize="x-small",
             rotation=40 if slanted else 0,

@@ -12,7 +12,7 @@ import numpy as np
 
 from moosnn.pareto.edge import LEVEL
 from moosnn.problem import Floats
-from moosnn.tracking.log_ticks import few_ticks, label_few
+from moosnn.tracking.log_ticks import few_ticks, label_few, set_log
 from moosnn.tracking.page.static_marks import (
     KIND_COLOURS,
     MEMBER,
@@ -47,10 +47,14 @@ def slices_figure(study: Study) -> Figure | None:
         len(targets), len(slices), sharey="row", sharex="col", squeeze=False
     )
     own = params_of(study, models["around"])
-    for row, target in zip(range(len(targets)), targets, strict=True):
+    for row, target in enumerate(targets):
+        said = [s["values"][row] for s in slices]
+        span = [v for one in said for line in one.values() for v in line]
         for axes, found in zip(grid[row], slices, strict=True):
             parameter = parameter_of(study, found["parameter"])
-            _draw_slice(axes, target, found, row=row, parameter=parameter, own=own)
+            _draw_slice(
+                axes, target, found, row=row, parameter=parameter, own=own, span=span
+            )
             if row < len(targets) - 1:
                 axes.set_xlabel("")
         _label_rows(grid[row][0], target)
@@ -99,8 +103,11 @@ def _draw_slice(
     row: int,
     parameter: Mapping[str, Any],
     own: Mapping[str, Any],
+    span: Sequence[float],
 ) -> None:
     colour, said = KIND_COLOURS[target["kind"]], found["values"][row]
+    if target["log"]:
+        set_log(axes, "y", span)
     value = own[parameter["name"]]
     if parameter["kind"] == "choice":
         x = list(range(len(found["x"])))
@@ -117,8 +124,6 @@ def _draw_slice(
     axes.axvline(here, color=MEMBER, linewidth=1.2, linestyle="--")
     if target["kind"] == _PROBABILITY:
         axes.axhline(LEVEL, color="black", linewidth=0.8, linestyle=":")
-    if target["log"]:
-        axes.set_yscale("log")
     set_x(axes, parameter, found["x"])
     axes.grid(alpha=0.25)
 

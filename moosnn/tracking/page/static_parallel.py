@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _ABSENT = -0.13  # where a line runs that has no such parameter
 _MOST_LINES = 300  # of a status, spread evenly over the study
+_MOST_OPTIONS = 16  # of a choice that are labelled
 _INCH = 0.85  # an axis
 _JITTER = 0.025  # of lines through one value
 _FULL_WIDTH = 25  # lines that are drawn in their full width; more are thinner
@@ -103,7 +104,10 @@ def _parameter_axis(parameter: Mapping[str, Any], values: Sequence[Any]) -> _Axi
         return _Axis(
             label=label,
             places=[np.nan if v is None else places[_key(v)] for v in values],
-            ticks=[(places[_key(option)], short(option)) for option in options],
+            ticks=[
+                (places[_key(options[k])], short(options[k]))
+                for k in evenly(len(options), _MOST_OPTIONS)
+            ],
             spread=True,
         )
     low, high, log = parameter["low"], parameter["high"], parameter["log"]

@@ -111,16 +111,28 @@ function edge(of = study()) {
   return of.constraints.find((constraint) => constraint.voids) || null;
 }
 
+// What a metric is called: energy_nj in nJ is "energy".
 function label(thing) {
-  return thing.label || thing.metric.replace(/_/g, " ").replace(/\./g, ", ");
+  const name = thing.label || thing.metric.replace(/_/g, " ").replace(/\./g, ", ");
+  const [words, unit] = [name.toLowerCase().split(" "), (thing.unit || "").toLowerCase()];
+  const twice = unit && words.length > 1 && words[words.length - 1] === unit;
+  return twice ? name.slice(0, -unit.length - 1) : name;
 }
 
 function withUnit(thing) {
-  const [name, unit] = [label(thing), thing.unit || ""];
-  const [words, spelled] = [name.toLowerCase().split(" "), unit.toLowerCase()];
-  if (unit && words.length > 1 && words[words.length - 1] === spelled)
-    return `${name.slice(0, -unit.length - 1)} (${unit})`;
-  return !unit || words.includes(spelled) ? name : `${name} (${unit})`;
+  const unit = unitOf(thing);
+  return unit ? `${label(thing)} (${unit})` : label(thing);
+}
+
+// The unit, where the name does not say it.
+function unitOf(thing) {
+  const unit = thing.unit || "";
+  return label(thing).toLowerCase().split(" ").includes(unit.toLowerCase()) ? "" : unit;
+}
+
+// A value, or what was written of several, in words: "energy 65 nJ".
+function valueWords(thing, written) {
+  return [label(thing), written, unitOf(thing)].filter(Boolean).join(" ");
 }
 
 function axisTitle(objective) {

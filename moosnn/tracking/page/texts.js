@@ -56,7 +56,7 @@ function foundWords(here) {
   const spans = here.objectives.map((objective) => {
     const values = members.map((row) => valueAt(objective, row, here)).filter((value) => value !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)].map((v) => number(v, 3));
-    return low === high ? `${label(objective)} ${low}` : `${label(objective)} from ${low} to ${high}`;
+    return valueWords(objective, low === high ? low : `from ${low} to ${high}`);
   });
   const what =
     members.length === 1 ? "One trial is on the front" : `${members.length} trials are on the front`;

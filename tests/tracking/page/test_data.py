@@ -14,6 +14,10 @@ import yaml
 from moosnn.history import Kind
 from moosnn.problem import Objective
 from moosnn.runtime.record import read_record
+from moosnn.tracking.comparison import compared
+from moosnn.tracking.comparison_fronts import fronts_comparison
+from moosnn.tracking.front_plot import front_figure
+from moosnn.tracking.grouping import group
 from moosnn.tracking.page.data import Source, page_data
 from moosnn.tracking.page.static import static_figures
 from tests.tracking.page.stories import SPACE, Told, metrics, problem_of
@@ -22,6 +26,7 @@ POINT = {"depth": 1, "rate": 0.1, "kind": "if"}
 KEYS = {
     *("name", "label", "optimizer", "seed", "finished", "budget", "counts"),
     *("objectives", "constraints", "parameters", "trials", "front", "hypervolume"),
+    *("pooled",),
     *("confirmed", "importance", "models", "networks", "timeline", "failures"),
     *("config_yaml", "reproduce", "versions"),
 }
@@ -146,6 +151,36 @@ def test_three_objectives():
     assert len(found["front"]) > 1
 
 
+def test_metrics_over_six_hundred_orders_of_magnitude():
+    spikes = Objective(
+        metric="spikes", goal="min", reference=1e305, scale="log", floor=1e-300
+    )
+    story = study(problem_of(objectives=(problem_of().objectives[0], spikes)))
+    for number in range(24):
+        story.propose(number, point(number))
+        told = metrics(0.5 + number / 100, 10.0 ** (-300 + 26 * number))
+        story.finish(number + 1, number, metrics=told)
+    found = one(story)
+    assert all(map(math.isfinite, numbers(found)))
+    assert found["trials"]["metrics"]["spikes"][0] == 1e-300
+    source = story.source()
+    groups = group(
+        [
+            compared(
+                source.name, source.config, source.problem, source.history, budget=24
+            )
+        ]
+    )
+    for figure in (
+        front_figure(source.problem, source.history),
+        fronts_comparison(groups),
+    ):
+        figure.draw_without_rendering()
+        low, high = figure.axes[-1].get_xlim()
+        assert 0 < low <= 1e-300
+        assert 1e298 <= high < math.inf
+
+
 def test_no_constraint():
     found = one(working(study(problem_of(constraints=())), 25))
     assert found["constraints"] == []
@@ -170,6 +205,18 @@ def test_a_space_of_choices_only():
     assert {s["parameter"] for s in found["models"]["slices"]} == {"a", "b"}
     assert found["counts"]["repeat"] == 18
     assert [p["options"] for p in found["parameters"]] == [["x", "y"], [True, 1.5, 2]]
+
+
+def test_of_hundreds_of_options_some_are_labelled():
+    space = {"a": {"choice": [f"option {k}" for k in range(300)]}}
+    story = study(problem_of(space))
+    for number in range(6):
+        story.propose(number, {"a": f"option {50 * number}"})
+        story.finish(number + 1, number, metrics=metrics(0.5 + number / 9, 10 + number))
+    axes = static_figures(one(story))["parallel"].axes[0]
+    named = [t.get_text() for t in axes.texts if t.get_text().startswith("option")]
+    assert (named[0], named[-1]) == ("option 0", "option 299")
+    assert len(named) == 16
 
 
 def test_an_interrupted_and_continued_study_with_retries_and_corrections():
