@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from moosnn.errors import ConfigError, SpaceError
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.logbook import open_logbook
 from moosnn.pareto.front import Front, front_of
 from moosnn.plain_input import (

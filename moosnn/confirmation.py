@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.dominance import spread
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem

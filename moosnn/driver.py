@@ -17,8 +17,9 @@ import yaml
 from rich.console import Console as Terminal
 
 from moosnn.errors import JournalError, StudyFolderError
+from moosnn.events import Kind
 from moosnn.forecast import forecaster_for
-from moosnn.history import History, Kind
+from moosnn.history import History
 from moosnn.interruption import Interruption
 from moosnn.logbook import with_identity
 from moosnn.origins import PRUNER

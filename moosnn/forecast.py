@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.cost import log_block
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.posterior import Gp

@@ -21,7 +21,8 @@ from moosnn.errors import (
     StudyBusyError,
     StudyFolderError,
 )
-from moosnn.history import Event, History, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History, HistoryBuilder
 from moosnn.runtime.header import IDENTITY, require_same
 from moosnn.runtime.header import header as header_of
 from moosnn.runtime.journal import NAME, Journal, read

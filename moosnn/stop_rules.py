@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from moosnn.confirmation import unconfirmed
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.pareto.front import GrowingFront
 from moosnn.problem import Problem
 from moosnn.settings import EXHAUSTED, Settings

@@ -23,7 +23,8 @@ from moosnn.confirmation import (
     unfinished,
 )
 from moosnn.errors import ConfigError, DataError, StudyBusyError, StudyFolderError
-from moosnn.history import CORRECTABLE, History, Kind
+from moosnn.events import Kind
+from moosnn.history import CORRECTABLE, History
 from moosnn.interruption import Interruption
 from moosnn.optimizers.base import Optimizer
 from moosnn.pareto.front import Front, front_of

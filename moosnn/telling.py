@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from moosnn.errors import ConfigError, DivergedError, nearest
-from moosnn.history import CORRECTABLE, History, Kind
+from moosnn.events import Kind
+from moosnn.history import CORRECTABLE, History
 from moosnn.plain_input import whole
 from moosnn.problem import Problem
 from moosnn.runtime.attempt import Result

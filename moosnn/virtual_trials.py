@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from moosnn.errors import DivergedError, StudyFolderError
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.cube import Cube
 from moosnn.problem import Problem
 from moosnn.runtime.simulator import Durations, Outcome

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from moosnn.errors import DivergedError
-from moosnn.history import Event, History, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History, HistoryBuilder
 from moosnn.optimizers.base import Optimizer
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.snn.metrics import CLOCKED

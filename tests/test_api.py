@@ -30,7 +30,8 @@ from moosnn.errors import (
     StudyBusyError,
     StudyFolderError,
 )
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.evolution import Nsga2
 from moosnn.optimizers.sobol import Sobol
 from moosnn.parameters import Float, Int

@@ -19,7 +19,7 @@ import pytest
 from moosnn.__main__ import main
 from moosnn.cli import SUBCOMMANDS, run
 from moosnn.errors import MoosnnError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.pareto.front import front_of
 from moosnn.runtime.journal import NAME
 from moosnn.runtime.lease import STALE_S, Lease, holder

@@ -9,7 +9,7 @@ from moosnn.confirmation import (
     confirmed,
     unconfirmed,
 )
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.tracking.summary import members
 from tests.helpers import toy_problem
 from tests.tracking.repeats import FRONT, lucky, repeat

@@ -10,7 +10,7 @@ import pytest
 
 from moosnn.__main__ import main
 from moosnn.configs import config_folder
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.pareto.front import front_of
 from moosnn.replay import replay
 from moosnn.runtime.journal import NAME, read

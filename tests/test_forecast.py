@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from moosnn.events import Kind
 from moosnn.forecast import RESIDENT_MB, Forecaster, forecaster_for
-from moosnn.history import Kind
 from moosnn.problem import Objective, Problem
 from moosnn.runtime.executors import Expected
 from moosnn.space import Float, Space

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from moosnn.errors import DivergedError
-from moosnn.history import CORRECTABLE, Event, History, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import CORRECTABLE, History, HistoryBuilder
 from moosnn.trial import FAILURE_KINDS, Evaluation, Failure, Proposal, Status, Trial
 
 PROPOSAL = Proposal(

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from moosnn.confirmation import SEEDS, confirmed
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.record import problem_of

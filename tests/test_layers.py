@@ -27,6 +27,7 @@ FLOORS = {
     "rungs": 1,
     "space": 1,
     "trial": 1,
+    "events": 1,
     "history": 1,
     "problem": 2,
     "pareto/": 3,

@@ -17,7 +17,7 @@ import yaml
 from moosnn.__main__ import main
 from moosnn.cli import SUBCOMMANDS
 from moosnn.configs import choices, config_folder
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.mistakes import reworded
 from moosnn.runtime.journal import NAME, read
 from tests.runtime.test_executors import processes, until

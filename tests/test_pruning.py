@@ -8,7 +8,7 @@ import pytest
 
 from moosnn.__main__ import main
 from moosnn.compose import Job, compose
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.optimizers.judged import Judged
 from moosnn.optimizers.replicated import Replicated
 from moosnn.optimizers.sobol import Sobol

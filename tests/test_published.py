@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from moosnn.__main__ import main
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.runtime.journal import NAME, read
 from moosnn.snn.weights import DESCRIPTION
 from tests.snn.data.writers import write_cifar, write_dvs_gesture, write_mnist

@@ -13,7 +13,7 @@ import pytest
 from moosnn.__main__ import main
 from moosnn.asktell import Search
 from moosnn.errors import ConfigError, JournalError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.optimizers.base import Fresh
 from moosnn.optimizers.evolution import Nsga2
 from moosnn.optimizers.sobol import sobol_point

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from moosnn.__main__ import main
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.sobol import Sobol
 from moosnn.runtime.executors import Report
 from moosnn.runtime.journal import NAME, read

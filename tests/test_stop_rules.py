@@ -12,7 +12,8 @@ import pytest
 from moosnn.__main__ import main
 from moosnn.driver import _twice
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.sobol import Sobol
 from moosnn.pareto.front import front_of

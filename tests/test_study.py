@@ -14,7 +14,8 @@ import pytest
 
 from moosnn.confirmation import SEEDS, confirmed
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.enqueued import Enqueued
 from moosnn.optimizers.evolution import Nsga2

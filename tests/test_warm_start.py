@@ -11,7 +11,7 @@ import pytest
 
 from moosnn.__main__ import main
 from moosnn.errors import ConfigError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.origins import optimizer_of
 from moosnn.pareto.front import front_of
 from moosnn.problem import Constraint, Objective, Problem

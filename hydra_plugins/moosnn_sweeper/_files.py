@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from moosnn.history import Event, History
+from moosnn.events import Event
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.trial import Trial

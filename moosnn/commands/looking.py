@@ -92,7 +92,7 @@ def _front(options: argparse.Namespace) -> None:
 
 def _length_at(record: Record, count: int) -> int:
     """How many events a journal had when so many trials had ended."""
-    from moosnn.history import Kind
+    from moosnn.events import Kind
 
     ended = 0
     for position, event in enumerate(record.history):

@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moosnn.confirmation import Confirmed, confirmed
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.parameters import Choice, Float, Parameter
 from moosnn.pareto.dominance import is_dominated
 from moosnn.pareto.front import front_of

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from moosnn.confirmation import Confirmed, confirmed
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Problem
 from moosnn.trial import Trial

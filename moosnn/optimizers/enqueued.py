@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from moosnn.errors import ConfigError, SpaceError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.base import Fresh, Optimizer, point_key, proposal
 from moosnn.problem import Problem
 from moosnn.space import Params, Space, Value

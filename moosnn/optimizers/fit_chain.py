@@ -18,7 +18,8 @@ import json
 import math
 from dataclasses import dataclass, fields
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.carried import Reports, carried_on, reports_of
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import Block, as_modelled, blocks_of

@@ -17,7 +17,8 @@ Both times are recorded in the journal, so a replay comes to the same answer.
 
 from __future__ import annotations
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.models import Answer, Question, feasible_trials
 from moosnn.optimizers.outcomes import features_of
 from moosnn.optimizers.posterior import Surrogates

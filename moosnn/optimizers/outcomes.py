@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moosnn.errors import SpaceError
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.carried import NOTHING, Carried, Expected
 from moosnn.optimizers.cube import Cube, Indexes
 from moosnn.problem import Floats, Mask, Problem

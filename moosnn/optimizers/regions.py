@@ -29,7 +29,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.cube import Indexes
 from moosnn.optimizers.outcomes import VIABILITY_KINDS
 from moosnn.pareto.hypervolume import hypervolume

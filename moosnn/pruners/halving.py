@@ -49,7 +49,8 @@ from typing import Any
 import numpy as np
 
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.pruners.standing import VOID, Standing, best_of, leads
 from moosnn.rungs import Rungs

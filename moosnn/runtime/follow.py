@@ -15,7 +15,8 @@ import os
 from pathlib import Path
 
 from moosnn.errors import StudyFolderError
-from moosnn.history import Event, History, HistoryBuilder
+from moosnn.events import Event
+from moosnn.history import History, HistoryBuilder
 
 # So much of what was read is compared with what is there now, before more is read.
 _MARK_BYTES = 4096

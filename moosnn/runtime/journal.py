@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from moosnn.errors import JournalError, StudyFolderError
-from moosnn.history import Event, History, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History, HistoryBuilder
 from moosnn.runtime.lease import Lease
 
 NAME = "journal.jsonl"

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from moosnn.errors import ConfigError, JournalError, StudyFolderError
-from moosnn.history import Event, History
+from moosnn.events import Event
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.runtime.files import CONFIG_NAME
 from moosnn.runtime.journal import NAME as JOURNAL

@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.points import points_of

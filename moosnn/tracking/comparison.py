@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.problem import Floats, Problem
 from moosnn.tracking.overview import is_ended
 from moosnn.tracking.points import Points, points_of

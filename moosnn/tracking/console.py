@@ -16,7 +16,8 @@ from rich.console import Console as Terminal
 from rich.text import Text
 
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.tracking.display import Display
 from moosnn.tracking.front_table import print_front

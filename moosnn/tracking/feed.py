@@ -14,7 +14,8 @@ import time
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from moosnn.history import Event, History
+from moosnn.events import Event
+from moosnn.history import History
 from moosnn.tracking.tracker import Tracker
 
 # How long a study waits at its end for a tracker to show what is left and to close.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from moosnn.history import Event
+from moosnn.events import Event
 from moosnn.problem import Problem
 from moosnn.tracking.progress import Follower, Progress, Running
 from moosnn.trial import Trial

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.tracking.progress import Progress, Running
 from moosnn.tracking.tally import Tally, most_common

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.front import hypervolume_history
 from moosnn.problem import Problem
 from moosnn.tracking.front_plot import DPI, FRONT

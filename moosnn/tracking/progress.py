@@ -12,7 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.tracking.current_front import CurrentFront
 from moosnn.trial import Evaluation, Status, Trial

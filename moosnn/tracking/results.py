@@ -10,7 +10,8 @@ import math
 import time
 from pathlib import Path
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.pareto.front import Front
 from moosnn.pareto.pooling import Key, key_of
 from moosnn.problem import Problem

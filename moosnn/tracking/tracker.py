@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from moosnn.history import Event, History
+from moosnn.events import Event
+from moosnn.history import History
 
 
 class Tracker(Protocol):

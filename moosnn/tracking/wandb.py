@@ -23,7 +23,8 @@ from typing import Any
 
 from moosnn.conditions import is_number
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History
+from moosnn.events import Event
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.tracking import wandb_run
 

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.tracking.interactive import front_figure
 from moosnn.tracking.progress import Follower, Progress, study_id

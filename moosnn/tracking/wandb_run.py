@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from moosnn.history import Event, History, HistoryBuilder
+from moosnn.events import Event
+from moosnn.history import History, HistoryBuilder
 from moosnn.problem import Problem
 from moosnn.space import Space
 from moosnn.tracking.progress import study_id

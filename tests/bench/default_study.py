@@ -23,7 +23,8 @@ from statistics import median
 import numpy as np
 import yaml
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.front import hypervolume_history
 from moosnn.runtime.header import header
 from moosnn.runtime.journal import NAME, read

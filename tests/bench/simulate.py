@@ -27,7 +27,8 @@ from typing import Any
 
 from rich.console import Console as Terminal
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.hurry import ORIGIN
 from moosnn.problem import Problem
 from moosnn.runtime.journal import NAME, read

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.runtime.journal import NAME, read
 from tests.bench.default_study import machine
 

@@ -19,7 +19,8 @@ from statistics import median
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.runtime.journal import NAME, read
 from tests.bench.default_study import machine
 from tests.test_kill import kind_of

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.base import Optimizer, trial_seed
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.space import Choice, Int, Space

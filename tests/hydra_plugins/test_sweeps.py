@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 
 from moosnn.confirmation import SEEDS
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.runtime.journal import NAME, read
 from moosnn.trial import Status
 

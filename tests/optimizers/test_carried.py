@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.carried import NOTHING, Relation, carried_on
 from moosnn.optimizers.cube import Cube

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from moosnn.errors import ConfigError
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers import ehvi, models
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.ehvi import Ehvi

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from moosnn.errors import ConfigError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.optimizers.evolution import Evolution, Nsga2, _parents
 from moosnn.optimizers.judged import Judged
 from moosnn.optimizers.sobol import Sobol

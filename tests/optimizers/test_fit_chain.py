@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers import fit_chain
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.fit_chain import _DENSE, _RATIO, FitChain, Fits, grid_points

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from moosnn.history import Event, History, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History, HistoryBuilder
 from moosnn.optimizers.base import Optimizer
 from moosnn.optimizers.ehvi import Ehvi
 from moosnn.optimizers.hurry import is_hurried

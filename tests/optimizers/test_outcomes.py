@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import (
     VIABILITY_KINDS,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from moosnn.errors import ConfigError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.optimizers import acquisition, qnehvi
 from moosnn.optimizers.acquisition import logei
 from moosnn.optimizers.qnehvi import Qnehvi

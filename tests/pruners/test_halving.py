@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from moosnn.errors import ConfigError
-from moosnn.history import Event, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import HistoryBuilder
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.pruners.halving import MIN_UPDATES, MIN_WHOLE, Halving
 from moosnn.space import Space

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moosnn.history import Event, Kind
+from moosnn.events import Event, Kind
 from moosnn.runtime.follow import JournalFollower
 from moosnn.runtime.journal import NAME, read
 

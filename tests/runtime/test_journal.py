@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from moosnn.errors import JournalError, StudyBusyError, StudyFolderError
-from moosnn.history import Event, Kind
+from moosnn.events import Event, Kind
 from moosnn.runtime import journal as journal_module
 from moosnn.runtime.journal import NAME, TORN_NAME, Journal, read
 from moosnn.runtime.lease import Lease

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.runtime.journal import NAME, read
 from tests.slurm.conftest import Slurm, run_launcher, until
 

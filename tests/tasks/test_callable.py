@@ -13,7 +13,7 @@ import pytest
 from moosnn.__main__ import main
 from moosnn.compose import compose
 from moosnn.errors import ConfigError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.pareto.front import front_of
 from moosnn.runtime.attempt import run_attempt
 from moosnn.runtime.journal import NAME, read

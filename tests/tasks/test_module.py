@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from moosnn.__main__ import main
 from moosnn.errors import ConfigError, DivergedError, ReleasedError
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.runtime.journal import NAME, read
 from moosnn.snn.learning.checkpoint import NAME as CHECKPOINT
 from moosnn.snn.metrics import ALWAYS

@@ -8,7 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.sobol import Sobol
 from moosnn.problem import Floats, Problem
 from moosnn.space import Value

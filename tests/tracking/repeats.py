@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.trial import Evaluation
 from tests.helpers import Story, toy_problem
 from tests.tracking.test_summary import POINT, evaluation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.problem import Constraint, Objective
 from moosnn.tracking.advice import (
     FIRST_LOOK,

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from moosnn.errors import ConfigError
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.comparison import (
     Compared,

@@ -14,7 +14,8 @@ from rich.console import Console as Terminal
 
 from moosnn.__main__ import main
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.tracking.console import Console, can_be_live
 from moosnn.trial import Evaluation

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.tracking.feed import Feed
 
 EVENT = Event(kind=Kind.STUDY)

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console as Terminal
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.problem import Objective, Problem
 from moosnn.tracking.front_table import print_front
 from moosnn.trial import Evaluation

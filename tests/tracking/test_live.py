@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 from rich.color import Color
 
-from moosnn.history import Event, History, HistoryBuilder, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History, HistoryBuilder
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.live import frame
 from moosnn.tracking.live_front import spread_members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.settings import BUDGET
 from moosnn.stop_rules import HOURS, STAGNATION
 from moosnn.tracking.overview import overview

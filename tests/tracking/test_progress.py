@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.runtime.record import read_record
 from moosnn.tracking.progress import Follower, saved_s, study_id

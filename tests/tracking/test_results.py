@@ -8,7 +8,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from moosnn.history import History, HistoryBuilder, Kind
+from moosnn.events import Kind
+from moosnn.history import History, HistoryBuilder
 from moosnn.problem import Constraint
 from moosnn.tracking.front_plot import front_figure
 from moosnn.tracking.plots import hypervolume_figure, save

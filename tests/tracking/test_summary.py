@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.space import Space
 from moosnn.tracking.summary import (
     front_csv,

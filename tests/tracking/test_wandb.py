@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from moosnn.errors import ConfigError
-from moosnn.history import Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import History
 from moosnn.runtime.record import read_record
 from moosnn.tracking.feed import Feed
 from moosnn.tracking.progress import Follower, study_id

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.trial import Failure
 
 # Of one kind no more are listed; the count is of all.

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.optimizers.cube import Cube
 from moosnn.optimizers.outcomes import Block, features_of, modelled
 from moosnn.optimizers.posterior import Gp

@@ -9,7 +9,8 @@ ends. The path of the hypervolume is made of the means of the time, not of the l
 
 from __future__ import annotations
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.pooling import Key, key_of, pooled
 from moosnn.problem import Problem
 from moosnn.tracking.page.plain import plain

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from moosnn.history import CORRECTABLE, Event, History, Kind
+from moosnn.events import Event, Kind
+from moosnn.history import CORRECTABLE, History
 from moosnn.problem import Floats
 from moosnn.tracking.page.plain import plain
 from moosnn.tracking.progress import saved_s

@@ -14,7 +14,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Floats, Problem
 from moosnn.tracking.page.plain import plain, plain_value, plains

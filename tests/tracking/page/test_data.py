@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.problem import Objective
 from moosnn.runtime.record import read_record
 from moosnn.tracking.comparison import compared

@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from moosnn.history import History, Kind
+from moosnn.events import Kind
+from moosnn.history import History
 from moosnn.pareto.front import front_of
 from moosnn.problem import Constraint
 from moosnn.tracking.edge_model import EdgeModel

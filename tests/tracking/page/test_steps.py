@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.pareto.hypervolume import hypervolume
 from moosnn.tracking.page.steps import steps_json
 from moosnn.tracking.progress import Follower, Progress

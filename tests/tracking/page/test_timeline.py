@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.tracking.page.timeline import (
     Span,
     in_slots,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moosnn.history import Kind
+from moosnn.events import Kind
 from moosnn.pareto.front import front_of
 from moosnn.problem import Constraint
 from moosnn.tracking.page import trials_columns
