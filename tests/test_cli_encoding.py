@@ -30,6 +30,6 @@ def test_an_ascii_terminal_never_breaks(tmp_path: Path, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     said = done.stdout.decode("ascii")
     if name == "print":
-        assert json.loads(said)["points"][0]["params"] == {"größe": "1"}
+        assert json.loads(said)["points"][0]["params"] == {"größe": 1}
     else:
         assert r"punkte-\xfc.json" in said

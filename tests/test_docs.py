@@ -264,7 +264,7 @@ def words_to_run(name, study=None):
 def short_trainings(words):
     """Whether a command shows the same with trainings of one or two epochs."""
     searches = any(w in ("+experiment=nas", "+experiment=hpo") for w in words)
-    own = ("space=", "pruner=", "study.enqueue=", "study.warm_start=")
+    own = ("-m", "space=", "pruner=", "study.enqueue=", "study.warm_start=")
     return searches and not any(word.startswith(own) for word in words)
 
 
@@ -274,25 +274,22 @@ def is_elsewhere(words):
 
 @pytest.fixture(scope="module")
 def running(request, tmp_path_factory):
-    """The folder and the process of every command that is tested, side by side.
+    """Starts a command that is tested; tells its folder and its process.
 
-    As many run at once as there are cores. Commands that are alike but for their budget
-    are one.
+    As many run at once as there are cores. Where the tests run in several processes
+    (pytest -n), none of which knows what it will be given, a command starts with its
+    test. Commands that are alike but for their budget are one.
     """
-    items = [item for item in request.session.items if hasattr(item, "callspec")]
-    params = [i.callspec.params for i in items if i.path == Path(__file__)]
-    names = [p["name"] for p in params if p.get("name") in ALL_COMMANDS]
     cores = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
     with ThreadPoolExecutor(cores) as pool:
-        found, alike = {}, {}
-        for name in names:
+        found = {}
+
+        def start(name, request):
             files = files_of(page_of(name).read_text("utf-8"))
             words = words_to_run(name)
             same = repr((words, files))
-            if same in alike:
-                found[name] = found[alike[same]]
-                continue
-            alike[same] = name
+            if same in found:
+                return found[same]
             folder = tmp_path_factory.mktemp("page")
             for path, content in files.items():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -305,9 +302,21 @@ def running(request, tmp_path_factory):
                     shutil.copytree(study, folder / word)
                 if words[0] == "import":
                     lay_source(study, folder, words[1])
-            env = environment(words)
-            found[name] = folder, pool.submit(run_command, words, folder, env)
-        yield found
+            found[same] = (
+                folder,
+                pool.submit(run_command, words, folder, environment(words)),
+            )
+            return found[same]
+
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            items = [
+                item for item in request.session.items if hasattr(item, "callspec")
+            ]
+            params = [i.callspec.params for i in items if i.path == Path(__file__)]
+            for given in params:
+                if given.get("name") in ALL_COMMANDS:
+                    start(given["name"], request)
+        yield start
         pool.shutdown(cancel_futures=True)
 
 
@@ -321,9 +330,9 @@ def lay_source(study, folder, source):
 
 
 @pytest.mark.parametrize("name", ALL_COMMANDS)
-def test_a_command_of_a_page_says_what_it_should(name, running):
+def test_a_command_of_a_page_says_what_it_should(name, running, request):
     words, shown = ALL_COMMANDS[name]
-    folder, process = running[name]
+    folder, process = running(name, request)
     done = process.result()
     if not words:
         assert done.returncode == 0
