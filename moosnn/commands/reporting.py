@@ -35,6 +35,11 @@ def _words(parser: Parser) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    with _nothing_collected():
+        _look_back(options)
+
+
+def _look_back(options: argparse.Namespace) -> None:
     from moosnn.named_studies import records_of, studies_in
 
     studies = studies_in(options.folders)
@@ -49,13 +54,12 @@ def _report(options: argparse.Namespace) -> None:
         one = studies if len(studies) == 1 else options.folders
         folder = one[0] / REPORT if len(one) == 1 else Path(REPORT)
     many = len(studies) > 1
-    with _kept():
-        groups = _groups(records)
-        if many and not options.json:
-            from moosnn.tracking.comparison_tables import groups_table
+    groups = _groups(records)
+    if many and not options.json:
+        from moosnn.tracking.comparison_tables import groups_table
 
-            say(groups_table(groups))
-        names = _write(folder, records, groups, many=many, static=options.static)
+        say(groups_table(groups))
+    names = _write(folder, records, groups, many=many, static=options.static)
     if options.json:
         say_json({"page": str(folder / PAGE), "files": [PAGE, *names]})
     else:
@@ -63,13 +67,18 @@ def _report(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
-    """Look for no garbage among what was read: it costs a tenth of a large report."""
-    gc.freeze()
+def _nothing_collected() -> Iterator[None]:
+    """Look for no garbage meanwhile: hardly any is made, and all that was read stays.
+
+    Of 10,000 trials the collector would take a sixth of the time and free nothing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _groups(records: Sequence[Record]) -> list[Group]:
