@@ -23,7 +23,7 @@ from moosnn.runtime.local import local
 from moosnn.runtime.pilots import Pilots
 from moosnn.runtime.process import Process
 from moosnn.tasks.base import Abilities
-from moosnn.trial import Evaluation, Failure, Trial
+from moosnn.trial import Evaluation, Failure, Proposal, Trial
 from tests.contracts.executors import (
     DAEMON_S,
     ExecutorContract,
@@ -73,6 +73,15 @@ def workers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         for executor in made:
             executor.close(cancel=True)
     until(lambda: not processes(folder))
+
+
+def at_work(make: Make, folder: Path, step: int = 1) -> tuple[Pilots, Proposal, str]:
+    """An executor, and a trial with its worker that has reported so far."""
+    executor = make()
+    proposal = proposal_of("report")
+    worker = give(executor, proposal)
+    until((folder / "outbox" / files.report_name(0, 1, step)).exists)
+    return executor, proposal, worker
 
 
 class TestInline(ExecutorContract):
@@ -269,10 +278,7 @@ def test_inline_takes_what_workers_published_and_waits_for_those_at_work(
 def test_workers_of_other_settings_serve_their_trial_and_end(
     workers: Make, folder: Path
 ) -> None:
-    first = workers()
-    proposal = proposal_of("report")
-    worker = give(first, proposal)
-    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
+    _, proposal, worker = at_work(workers, folder)
     second = workers(timeout_min=7)
     second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
     assert second.free() == 0
@@ -288,10 +294,7 @@ def test_workers_of_other_settings_serve_their_trial_and_end(
 def test_a_copy_of_a_study_leaves_the_originals_workers_alone(
     workers: Make, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    first = workers()
-    proposal = proposal_of("report")
-    worker = give(first, proposal)
-    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
+    first, proposal, worker = at_work(workers, folder)
     copy = tmp_path_factory.mktemp("copy") / "study"
     shutil.copytree(folder, copy)
     other = local(folder=copy, task=ScriptedTask(), workers=1)
@@ -411,10 +414,7 @@ def test_a_stopped_worker_is_given_up(
 def test_a_new_driver_adopts_the_worker_and_its_trial(
     workers: Make, folder: Path
 ) -> None:
-    first = workers()
-    proposal = proposal_of("report")
-    worker = give(first, proposal)
-    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
+    _, proposal, worker = at_work(workers, folder)
     second = workers()
     second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
     assert second.free() == 0
@@ -447,10 +447,7 @@ def test_a_result_published_while_no_driver_watched_is_found(
 def test_reports_of_a_worker_that_died_unwatched_are_told_before_its_end(
     workers: Make, folder: Path
 ) -> None:
-    first = workers()
-    proposal = proposal_of("report")
-    worker = give(first, proposal)
-    until((folder / "outbox" / files.report_name(0, 1, 2)).exists)
+    _, proposal, worker = at_work(workers, folder, step=2)
     for victim in processes(folder):
         os.kill(victim, signal.SIGKILL)
     until(lambda: not processes(folder))
@@ -484,10 +481,7 @@ def test_trials_that_use_no_gpu_get_a_worker_a_core(
 def test_an_interrupted_driver_leaves_its_trials_to_the_next(
     workers: Make, folder: Path
 ) -> None:
-    first = workers()
-    proposal = proposal_of("report")
-    worker = give(first, proposal)
-    until((folder / "outbox" / files.report_name(0, 1, 1)).exists)
+    first, proposal, worker = at_work(workers, folder)
     first.close(cancel=False)
     assert processes(folder)
     second = workers()
