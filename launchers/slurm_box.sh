@@ -41,12 +41,13 @@ start() {
     echo "$! $(birth $!)" >"$box/pid/$name"
 }
 
-# birth PID: when it started, in ticks since boot; fails if it is gone or a zombie.
+# birth PID: when it started, in ticks since boot; fails if it is gone or a zombie. A zombie
+# that has threads left is none yet: they hold its ports.
 birth() {
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
     read -ra stat <<<"${stat##*) }" # the command, in brackets, may hold blanks
-    [ "${stat[0]}" != Z ] && echo "${stat[19]}"
+    [ "${stat[0]}" != Z ] || [ "${stat[17]}" -gt 1 ] && echo "${stat[19]}"
 }
 
 # lives NAME: whether it runs; sets $pid. Another process may have its id by now.

@@ -141,7 +141,10 @@ class Worker:
         if facts is not None:
             if Process.from_json(facts).is_here():
                 family.end(str(facts.get("mark")))
-            self.file.unlink(missing_ok=True)
+            # On a disk that became read-only the next driver buries it again; what this
+            # one has to say about the disk must not be lost.
+            with suppress(OSError):
+                self.file.unlink(missing_ok=True)
 
 
 def end_all(workers: Iterable[Worker]) -> None:
