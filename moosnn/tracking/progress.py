@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 from moosnn.events import Event, Kind
 from moosnn.history import History
@@ -22,6 +22,7 @@ from moosnn.trial import Evaluation, Status, Trial
 RECENT = 10
 # The share of its training that a stopped trial was spared, if its task tells.
 WORK_SAVED = "work_saved"
+_ENDS = (Kind.FINISHED, Kind.CORRECTED, Kind.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,21 +153,22 @@ class Follower:
             event: the newest.
             history: everything so far, ``event`` included.
         """
-        now = replace(self.now, elapsed_s=self._elapsed_s(event))
+        changed: dict[str, Any] = {"elapsed_s": self._elapsed_s(event)}
         match event.kind:
             case Kind.PROPOSED:
                 self._suggestions.append(float(event.data.get("seconds", 0.0)))
                 mean = sum(self._suggestions) / len(self._suggestions)
-                now = replace(now, pending=now.pending + 1, suggestion_s=mean)
-            case Kind.FINISHED | Kind.CORRECTED | Kind.FAILED:
-                now = self._ended(now, event, history)
-                self.curve.append(now)
+                changed |= {"pending": self.now.pending + 1, "suggestion_s": mean}
+            case kind if kind in _ENDS:
+                changed |= self._ended(event, history)
             case Kind.CONFIRMED:
-                now = replace(now, retrained=now.retrained + 1)
+                changed["retrained"] = self.now.retrained + 1
             case _:
                 pass
+        self.now = replace(self.now, **changed)
+        if event.kind in _ENDS:
+            self.curve.append(self.now)
         self._follow_running(event, history)
-        self.now = now
 
     def _elapsed_s(self, event: Event) -> float:
         """The time between two drivers does not count, nor a clock that goes back."""
@@ -175,27 +177,29 @@ class Follower:
             return self.now.elapsed_s
         return self.now.elapsed_s + max(0.0, event.time - last)
 
-    def _ended(self, now: Progress, event: Event, history: History) -> Progress:
+    def _ended(self, event: Event, history: History) -> dict[str, Any]:
+        """What an ended or corrected trial changes."""
         assert event.number is not None
-        trial = history.trial(event.number)
+        now, trial = self.now, history.trial(event.number)
+        changed: dict[str, Any]
         if event.kind is Kind.CORRECTED:
-            now = replace(now, failed=now.failed - 1)
+            changed = {"failed": now.failed - 1}
         else:
-            now = replace(now, pending=now.pending - 1)
+            changed = {"pending": now.pending - 1}
         if trial.evaluation is None:
-            return replace(now, failed=now.failed + 1)
+            return {**changed, "failed": now.failed + 1}
         self._front.add(trial)
         front = self._front.front
-        return replace(
-            now,
-            done=now.done + 1,
-            feasible=now.feasible + self.problem.is_feasible(trial),
-            silent=now.silent + is_silent(self.problem, trial),
-            pruned=now.pruned + trial.is_pruned,
-            saved_s=now.saved_s + saved_s(trial.evaluation),
-            front=front.numbers,
-            hypervolume=front.hypervolume,
-        )
+        return {
+            **changed,
+            "done": now.done + 1,
+            "feasible": now.feasible + self.problem.is_feasible(trial),
+            "silent": now.silent + is_silent(self.problem, trial),
+            "pruned": now.pruned + trial.is_pruned,
+            "saved_s": now.saved_s + saved_s(trial.evaluation),
+            "front": front.numbers,
+            "hypervolume": front.hypervolume,
+        }
 
     def _follow_running(self, event: Event, history: History) -> None:
         if event.number is None or event.attempt is None:

@@ -26,7 +26,7 @@ from moosnn.tracking.page.models import (
     models_of,
     thinned,
 )
-from moosnn.tracking.page.plain import plain_value, plains
+from moosnn.tracking.page.plain import plain_values, plains
 
 _SLICE_POINTS = 25
 _MAP_POINTS = 21
@@ -109,7 +109,7 @@ def _slice_json(
     keys = ("mean", "low", "high")
     return {
         "parameter": name,
-        "x": [plain_value(parameter, value) for value in values],
+        "x": plain_values(parameter, values),
         "values": [
             {key: plains(row) for key, row in zip(keys, rows, strict=False)}
             for rows in said
@@ -127,8 +127,8 @@ def _map(
     return {
         "x_parameter": names[0],
         "y_parameter": names[1],
-        "x": [plain_value(parameters[names[0]], value) for value in across],
-        "y": [plain_value(parameters[names[1]], value) for value in up],
+        "x": plain_values(parameters[names[0]], across),
+        "y": plain_values(parameters[names[1]], up),
         "values": [
             [plains(row) for row in model.predict(points)[0].reshape(shape)]
             for model in models

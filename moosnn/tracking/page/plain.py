@@ -14,6 +14,7 @@ from moosnn.conditions import Value
 from moosnn.parameters import Choice, Parameter
 
 DIGITS = 6  # significant ones: more than any picture shows
+_LARGEST_INT = 10**DIGITS
 _EXACT = 17  # digits that tell any two numbers apart
 
 
@@ -26,9 +27,9 @@ def plain(value: float | None, digits: int = DIGITS) -> float | int | None:
         return None
     if isinstance(value, int):
         return value
-    short = float(f"{value:.{digits}g}")
+    short = float("%.*g" % (digits, value))  # noqa: UP031 -- a third faster, of millions
     # Half as long in JSON: 64.0 is 64.
-    return int(short) if short == int(short) and abs(short) < 10**DIGITS else short
+    return int(short) if short.is_integer() and abs(short) < _LARGEST_INT else short
 
 
 def plains(values: Iterable[float | None]) -> list[float | int | None]:
@@ -36,17 +37,20 @@ def plains(values: Iterable[float | None]) -> list[float | int | None]:
     return [plain(value) for value in values]
 
 
-def plain_value(parameter: Parameter, value: Value | None) -> Value | None:
-    """A parameter's value: an option as it is, a number as `plain`.
+def plain_values(
+    parameter: Parameter, values: Iterable[Value | None]
+) -> list[Value | None]:
+    """Values of a parameter: options as they are, numbers as `plain`.
 
     Of a narrow range with more digits: 0.10001 to 0.10002 has values between.
     """
-    if isinstance(parameter, Choice) or not isinstance(value, float):
-        return value
+    if isinstance(parameter, Choice):
+        return list(values)
     low, high = float(parameter.low), float(parameter.high)
     largest, span = max(abs(low), abs(high)), high - low
     lost = math.floor(math.log10(largest / span)) if span > 0 and largest > 0 else 0
-    return plain(value, min(_EXACT, DIGITS + max(0, lost)))
+    digits = min(_EXACT, DIGITS + max(0, lost))
+    return [plain(v, digits) if isinstance(v, float) else v for v in values]
 
 
 def evenly(count: int, most: int) -> list[int]:

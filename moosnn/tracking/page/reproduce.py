@@ -29,6 +29,8 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")  # needs no quotes in Hydra's gra
 _WORDS = ("true", "false", "null", "inf", "nan")  # that mean no text without quotes
 _OURS = "moosnn."  # the tasks that a command line can name
 _REFERENCE = "${"
+# The fast one where the library has it: some sixty files are read.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Leaf = tuple[str, ...]
 
@@ -114,7 +116,7 @@ def _nearest_file(group: str, config: Mapping[str, Any]) -> tuple[str, list[str]
 def _body(group: str, name: str) -> dict[str, Any]:
     """What a file of a group says of it."""
     text = (config_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
-    raw: dict[str, Any] = yaml.safe_load(text) or {}
+    raw: dict[str, Any] = yaml.load(text, Loader=_LOADER) or {}
     # Such a file may set values of other groups as well; those are words like others.
     body: Mapping[str, Any] = raw.get(group, raw)
     return {key: value for key, value in body.items() if key != "defaults"}

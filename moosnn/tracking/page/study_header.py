@@ -12,7 +12,7 @@ from moosnn.conditions import Condition, Value
 from moosnn.parameters import Choice, Parameter
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.tracking.front_marks import metric_words
-from moosnn.tracking.page.plain import plain, plain_value
+from moosnn.tracking.page.plain import plain, plain_values
 
 
 def objective_json(objective: Objective) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _parameter_json(name: str, parameter: Parameter) -> dict[str, Any]:
     if isinstance(parameter, Choice):
         options = list(parameter.options)
         return {**found, "log": False, "low": None, "high": None, "options": options}
-    low, high = (plain_value(parameter, x) for x in (parameter.low, parameter.high))
+    low, high = plain_values(parameter, (parameter.low, parameter.high))
     return {**found, "log": parameter.log, "low": low, "high": high, "options": None}
 
 

@@ -18,7 +18,7 @@ from moosnn.events import Kind
 from moosnn.history import History
 from moosnn.pareto.front import Front, front_of
 from moosnn.problem import Floats, Problem
-from moosnn.tracking.page.plain import plain, plain_value, plains
+from moosnn.tracking.page.plain import plain, plain_values, plains
 from moosnn.tracking.points import Points, points_of
 from moosnn.tracking.progress import is_silent
 from moosnn.trial import Status, Trial
@@ -161,7 +161,7 @@ def _moments(
 def _params(problem: Problem, trials: Sequence[Trial]) -> dict[str, list[Any]]:
     active = [problem.space.active(t.proposal.params) for t in trials]
     return {
-        name: [plain_value(parameter, row.get(name)) for row in active]
+        name: plain_values(parameter, (row.get(name) for row in active))
         for name, parameter in problem.space.parameters.items()
     }
 

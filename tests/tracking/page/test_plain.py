@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from moosnn.space import Space
-from moosnn.tracking.page.plain import evenly, plain, plain_value, plains
+from moosnn.tracking.page.plain import evenly, plain, plain_values, plains
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_of_many_one_is_the_first():
 )
 def test_values_of_a_narrow_range_stay_apart(values, value, expected):
     parameter = Space.from_config({"a": values}).parameters["a"]
-    found = plain_value(parameter, value)
+    [found] = plain_values(parameter, [value])
     assert found == expected
     assert type(found) is type(expected)
