@@ -18,7 +18,6 @@ acquisition function computed, a candidate found.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +54,6 @@ _log = logging.getLogger(__name__)
 
 _SMALLEST_DESIGN = 5
 _MOST_OBJECTIVES = 3
-_MANY_TRIALS = 300  # from here on the starts are improved together
 _LITTLE = 0.003  # of the hypervolume: less of the best raw candidate is next to nothing
 _BOLD = 0.5  # caution where nothing more can be expected
 
@@ -166,14 +164,13 @@ class Ehvi:
         bases: Floats,
         instead: Instead | None = None,
     ) -> dict[str, Value] | None:
-        many = len(question.history.done) > _MANY_TRIALS
         return best_point(
             score,
             question.cube,
             bases,
             question.fresh,
             rng=question.rng,
-            effort=replace(self.effort, together=many),
+            effort=self.effort,
             instead=instead,
         )
 

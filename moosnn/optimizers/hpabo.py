@@ -62,7 +62,6 @@ from moosnn.problem import Floats, Mask, Problem
 from moosnn.trial import Proposal, Trial
 
 _SMALLEST_DESIGN = 5
-_MANY_TRIALS = 300  # from here on the starts are improved together
 _AUGMENTATION = 0.05  # how much the sum of the shortfalls counts; [Knowles2006]
 _BASES = 5  # good points that are varied
 _PSEUDO = "pseudo-agent"
@@ -133,14 +132,13 @@ class Hpabo:
         else:
             score, bases = feasibility_score(question, surrogates)
             origin = "feasibility"
-        many = len(question.history.done) > _MANY_TRIALS
         params = best_point(
             score,
             question.cube,
             bases,
             question.fresh,
             rng=question.rng,
-            effort=replace(self.effort, together=many),
+            effort=self.effort,
         )
         return params, origin
 

@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfcx, gammaln, log_ndtr, logsumexp, ndtr, stdtr
+from scipy.special import erfcx, gammaln, log_ndtr, ndtr, stdtr
 
 from moosnn.optimizers.cube import Indexes
 from moosnn.optimizers.posterior import Prediction, Surrogates
@@ -92,7 +92,7 @@ class Improvement:
             self._log_side(prediction, k, axis)[0] for k, axis in enumerate(self._axes)
         )
         total = boxes + feasible[:, self._draw]
-        return np.asarray(logsumexp(total, axis=1) - np.log(self._draws))
+        return np.asarray(_log_sum(total, axis=1) - np.log(self._draws))
 
     def slopes(self, points: Floats) -> tuple[Floats, Floats]:
         """The score at ``b x e`` points, and its slopes, ``b x e``."""
@@ -103,7 +103,7 @@ class Improvement:
         feasible, weights = log_feasibility(self._surrogates, prediction)
         feasible, weights = self._caution * feasible, self._caution * weights
         total = sum(side[0] for side in sides) + feasible[:, self._draw]
-        values = logsumexp(total, axis=1)
+        values = _log_sum(total, axis=1)
         shares = np.exp(total - values[:, None])  # of each box
         in_means = np.zeros_like(prediction.means)
         in_sds = np.zeros_like(prediction.sds)
@@ -197,7 +197,7 @@ def log_feasibility(
     shares = np.empty_like(holds)
     for constraint in np.unique(surrogates.constraint):
         forms = surrogates.constraint == constraint
-        log_probability = logsumexp(holds[:, :, forms], axis=2)
+        log_probability = _log_sum(holds[:, :, forms], axis=2)
         total += log_probability
         shares[:, :, forms] = np.exp(holds[:, :, forms] - log_probability[:, :, None])
     return total, shares
@@ -224,6 +224,15 @@ def feasibility_slopes(
     hazard = np.exp(_log_tail_density(z) - _log_tail(z)) / sds  # of falling short
     pull = shares * hazard
     return -pull, -(pull * z).sum(axis=1)
+
+
+def _log_sum(values: Floats, axis: int) -> Floats:
+    """The log of the sum of exponentials: scipy's, without a fifth of a millisecond."""
+    largest = values.max(axis=axis, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, 0.0)  # a sum of nothing but zeros
+    with np.errstate(divide="ignore"):
+        sums = np.log(np.exp(values - largest).sum(axis=axis))
+    return np.asarray(sums + np.squeeze(largest, axis=axis))
 
 
 def _log_tail(z: Floats) -> Floats:

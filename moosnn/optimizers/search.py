@@ -8,15 +8,16 @@ points, where an integer is an integer and what does not exist is nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.stats import qmc
 
 from moosnn.optimizers.base import Fresh
 from moosnn.optimizers.cube import Cube, Indexes
+from moosnn.optimizers.lockstep import minimised
 from moosnn.problem import Floats, Mask
 from moosnn.space import Choice, Int, Params, Value
 
@@ -47,14 +48,11 @@ class Effort:
         raw_candidates: how many points are scored first, a power of two.
         restarts: how many of them are improved by L-BFGS.
         iterations: of L-BFGS at most.
-        together: improve all of them in one run, which costs less a point and finds
-            less.
     """
 
     raw_candidates: int
     restarts: int
     iterations: int
-    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,47 +232,33 @@ def _climbed(
     score: Score, cube: Cube, pool: _Pool, starts: list[int], effort: Effort
 ) -> Floats:
     """Starts moved uphill in the numeric coordinates that exist there, ``s x d``."""
-    groups = [starts] if effort.together else [[start] for start in starts]
-    moved = []
-    for rows in groups:
-        points, active = pool.points[rows].copy(), pool.active[rows]
-        free = active & ~cube.choices
-        if free.any():
-            ascent = _Ascent(score, cube, points, active, free)
-            found = minimize(
-                ascent,
-                points[free],
-                jac=True,
-                bounds=[(0.0, 1.0)] * int(free.sum()),
-                method="L-BFGS-B",
-                options={
-                    "maxiter": effort.iterations,
-                    "maxfun": _EVALUATIONS * effort.iterations,
-                },
-            )
-            if np.isfinite(found.x).all():
-                points[free] = np.clip(found.x, 0.0, 1.0)
-        moved.append(points)
-    return np.vstack(moved)
+    points, active = pool.points[starts].copy(), pool.active[starts]
+    free = active & ~cube.choices
 
+    def falls(moved: Mapping[int, Floats]) -> list[tuple[float, Floats]]:
+        """Minus the score and its slopes in the free coordinates of some starts."""
+        rows = list(moved)
+        here, exists = points[rows], active[rows]
+        for place, row in enumerate(rows):
+            here[place, free[row]] = moved[row]
+        values, slopes = score.slopes(cube.features(here, exists))
+        slopes = cube.slopes(here, exists, slopes)
+        return [
+            (-float(values[place]), -slopes[place, free[row]])
+            for place, row in enumerate(rows)
+        ]
 
-@dataclass(frozen=True, slots=True)
-class _Ascent:
-    """Minus the summed score of some points as a function of their free coordinates."""
-
-    score: Score
-    cube: Cube
-    points: Floats
-    active: Mask
-    free: Mask
-
-    def __call__(self, flat: Floats) -> tuple[float, Floats]:
-        points = self.points.copy()
-        points[self.free] = flat
-        features = self.cube.features(points, self.active)
-        values, slopes = self.score.slopes(features)
-        slopes = self.cube.slopes(points, self.active, slopes)
-        return -float(values.sum()), -slopes[self.free]
+    ends = minimised(
+        falls,
+        {row: points[row, free[row]] for row in range(len(starts)) if free[row].any()},
+        steps=effort.iterations,
+        evaluations=_EVALUATIONS * effort.iterations,
+    )
+    climbed = points.copy()
+    for row, end in ends.items():
+        if np.isfinite(end).all():
+            climbed[row, free[row]] = np.clip(end, 0.0, 1.0)
+    return climbed
 
 
 def _neighbours(cube: Cube, params: Params) -> Floats:

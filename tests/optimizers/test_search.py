@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -87,11 +87,10 @@ def near(best: Params, space: Space = SPACE) -> Formula:
     return Formula(lambda points: -((points - place) ** 2).sum(1))
 
 
-@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_best_mixed_point_is_found(seed, together) -> None:
+def test_the_best_mixed_point_is_found(seed) -> None:
     score = near({"x": 0.37, "k": 4, "c": "b"})
-    found = searched(score, seed=seed, effort=replace(QUICK, together=together))
+    found = searched(score, seed=seed)
     assert found["x"] == pytest.approx(0.37, abs=1e-4)
     assert (found["k"], found["c"]) == (4, "b")
 
