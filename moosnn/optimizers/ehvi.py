@@ -18,6 +18,7 @@ acquisition function computed, a candidate found.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,6 +54,7 @@ from moosnn.trial import Proposal
 _log = logging.getLogger(__name__)
 
 _SMALLEST_DESIGN = 5
+_MANY_TRIALS = 300  # from here on a candidate's score is what a suggestion takes
 _MOST_OBJECTIVES = 3
 _LITTLE = 0.003  # of the hypervolume: less of the best raw candidate is next to nothing
 _BOLD = 0.5  # caution where nothing more can be expected
@@ -71,7 +73,7 @@ class Ehvi:
             (0, 1]: trainings are noisy; a formula is not (0.0003).
         draws: of an uncertain front, a power of two >= 2.
         raw_candidates: points that are scored before the best are improved, a power
-            of two >= 2; as many again vary good points.
+            of two >= 2; as many again vary good points. Half of both after 300 trials.
         restarts: how many are improved, >= 1.
         iterations: steps of that improvement, >= 1.
         cost_aware: whether what is expected of a point is divided by what it is
@@ -105,6 +107,8 @@ class Ehvi:
         self.noise_share = noise_share
         self.draws = draws
         self.effort = Effort(raw_candidates, restarts, iterations)
+        fewer = max(2, raw_candidates // 2)
+        self.less_effort = replace(self.effort, raw_candidates=fewer)
         self._chain = FitChain(noise_share)
         self.cost = cost_model(cost_metric, noise_share, aware=cost_aware)
         self._for_many: Optimizer | None = None
@@ -164,13 +168,14 @@ class Ehvi:
         bases: Floats,
         instead: Instead | None = None,
     ) -> dict[str, Value] | None:
+        many = len(question.history.done) > _MANY_TRIALS
         return best_point(
             score,
             question.cube,
             bases,
             question.fresh,
             rng=question.rng,
-            effort=self.effort,
+            effort=self.less_effort if many else self.effort,
             instead=instead,
         )
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from hydra_plugins.moosnn_sweeper._settings import check_keys
+from hydra_plugins.moosnn_sweeper._wording import reworded
 from hydra_plugins.moosnn_sweeper.sweeper import DEFAULTS
 from moosnn.configs import config_folder
 from moosnn.errors import ConfigError
@@ -95,6 +96,18 @@ def test_a_launcher_is_told_to_have_no_effect(sweep, capsys):
     words = ["hydra/launcher=submitit_local", "hydra.sweeper.budget=1", X]
     sweep(train.__wrapped__, *words)
     assert "note: hydra/launcher has no effect" in capsys.readouterr().out
+
+
+def test_a_key_of_the_app_that_is_called_as_one_of_ours_stays_as_it_is(sweep, capsys):
+    words = ["+optimizer.lr=interval(0,1)", "+optimizer.name=sgd,adam", X]
+    sweep(train.__wrapped__, "hydra.sweeper.budget=2", *words)
+    told = capsys.readouterr().out
+    assert " +optimizer.lr=" in told
+    assert "sweeper.optimizer.lr" not in told
+    assert "extend with hydra.sweeper.budget=4" in told
+    # Not a part of another key.
+    text = reworded("optimizer.lrs: optimizer.lr=1", ["optimizer.lr"])
+    assert text == "hydra.sweeper.optimizer.lrs: optimizer.lr=1"
 
 
 def test_a_folder_with_a_time_in_it_is_told(sweep, capsys, tmp_path):
