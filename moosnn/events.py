@@ -42,7 +42,8 @@ class Event:
         kind: what it says.
         number: the trial it is about, or ``None``.
         attempt: the attempt it is about, or ``None``.
-        time: seconds since 1970 by the driver's clock; for people, never for decisions.
+        time: seconds since 1970 by the driver's clock; for people, and for a
+            budget of hours; no other decision rests on it.
         epoch: of the driver's lease.
         data: what the kind adds, JSON values only.
 

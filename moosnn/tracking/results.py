@@ -16,6 +16,7 @@ from moosnn.pareto.front import Front
 from moosnn.pareto.pooling import Key, key_of
 from moosnn.problem import Problem
 from moosnn.snn.raster import RASTER
+from moosnn.tasks.module_files import WEIGHTS as MODULE_WEIGHTS
 from moosnn.tracking.current_front import CurrentFront
 from moosnn.tracking.summary import front_csv
 
@@ -23,6 +24,8 @@ FRONT_CSV = "front.csv"
 FRONT_PNG = "front.png"
 HYPERVOLUME_PNG = "hypervolume.png"
 WEIGHTS = "weights.safetensors"
+# Of whichever task trained it.
+TRAINED = (WEIGHTS, MODULE_WEIGHTS)
 # A trial that left the front keeps its weights until so many more have ended, so that
 # whoever reads the front while it moves still finds them.
 KEEP_ENDED = 20
@@ -123,7 +126,7 @@ class Results:
 
     def _delete_weights(self, number: int) -> None:
         attempts = self._folder / "trials" / f"{number:06d}"
-        for name in (WEIGHTS, RASTER):
+        for name in (*TRAINED, RASTER):
             for path in attempts.glob(f"*/{name}"):
                 path.unlink()
 

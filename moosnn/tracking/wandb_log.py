@@ -18,7 +18,7 @@ from moosnn.history import History
 from moosnn.problem import Problem
 from moosnn.tracking.interactive import front_figure
 from moosnn.tracking.progress import Follower, Progress, study_id
-from moosnn.tracking.results import FRONT_CSV, WEIGHTS
+from moosnn.tracking.results import FRONT_CSV, TRAINED
 from moosnn.tracking.summary import front_csv, members
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ def artifact(folder: Path, problem: Problem, history: History) -> Artifact:
     for row in members(problem, history):
         for number in row.trials:
             attempt = history.trial(number).attempt
-            paths.append(folder / f"trials/{number:06d}/{attempt}" / WEIGHTS)
+            own = folder / f"trials/{number:06d}/{attempt}"
+            paths += [own / name for name in TRAINED]
     for path in paths:
         if path.is_file():
             name = path.relative_to(folder).as_posix()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -315,8 +316,11 @@ def test_workers_find_and_train_the_network(tmp_path: Path) -> None:
     assert any(e.metrics["silence_margin"] > 0 for e in evaluations)
     confirmed = [e.data["evaluation"] for e in history.of_kind(Kind.CONFIRMED)]
     assert len(confirmed) == 3
-    trial = history.done[0].proposal
-    assert (tmp_path / f"s/trials/{trial.number:06d}/1/module.safetensors").exists()
+    with (tmp_path / "s/front.csv").open() as file:
+        front = {int(row["number"]) for row in csv.DictReader(file)}
+    kept = {int(p.parts[-3]) for p in tmp_path.glob("s/trials/*/*/module.safetensors")}
+    assert kept == front
+    assert len(kept) < 4  # else nothing was deleted
 
 
 def test_a_mistake_is_one_line_before_anything_runs(
