@@ -104,7 +104,7 @@ def with_conditions(
         return dict(space)
     if not isinstance(when, Mapping):
         raise ConfigError(
-            "hydra.sweeper.when: expected e.g. {momentum: {optimizer: sgd}}, got "
+            "hydra.sweeper.when: expected e.g. {momentum: {kind: sgd}}, got "
             f"{when!r}."
         )
     names = {bare(name): name for name in space}

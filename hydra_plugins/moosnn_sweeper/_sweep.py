@@ -81,15 +81,18 @@ class Sweep:
             context=self.context, task_function=self.task_function, config=self.config
         )
         # In Hydra's words, whoever speaks: results, advice, mistakes.
-        stream = cast("Any", _wording.Reworded(sys.stdout))
+        stream = _wording.Reworded(sys.stdout)
         token = AT_HAND.set(app)
         try:
-            with redirect_stdout(stream):
+            with redirect_stdout(cast("Any", stream)):
                 study = self._study(words)
+                stream.own = tuple(map(bare, study["space"]))
                 self._say_notes()
                 run(study, Path(study["study_dir"]))
         except MoosnnError as error:
-            print(f"moosnn: {_wording.reworded(str(error))}", file=sys.stderr)
+            # One word alone, such as optimizer, is more likely ours.
+            own = [key for key in self._keys() if "." in key]
+            print(f"moosnn: {_wording.reworded(str(error), own)}", file=sys.stderr)
             raise SystemExit(_MISTAKE) from None
         except KeyboardInterrupt as interrupt:
             self._leave(interrupt)

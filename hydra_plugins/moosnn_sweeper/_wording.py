@@ -6,6 +6,7 @@ Knows: where each key lies. Must not know: who says what.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from moosnn.errors import nearest
@@ -27,22 +28,37 @@ _WORDS = (
 )
 
 
-def reworded(text: str) -> str:
-    """The same with the keys that stand in ``hydra.sweeper``."""
+def reworded(text: str, own: Iterable[str] = ()) -> str:
+    """The same with the keys that stand in ``hydra.sweeper``.
+
+    Args:
+        text: in the words of moosnn's command line.
+        own: keys of the app, which stay as they are: it may have an ``optimizer.lr``.
+    """
+    names = "|".join(map(re.escape, own))
+    if names:
+        parts = re.split(rf"(?<![\w.])({names})(?!\w|\.\w)", text)
+        parts[::2] = map(reworded, parts[::2])
+        return "".join(parts)
     for pattern, words in _WORDS:
         text = pattern.sub(words, text)
     return text
 
 
 class Reworded:
-    """A stream that rewords what is printed; what else it is asked, it passes on."""
+    """A stream that rewords what is printed; what else it is asked, it passes on.
+
+    Attributes:
+        own: see `reworded`.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.own: tuple[str, ...] = ()
 
     def write(self, text: str) -> int:
         """Write it in other words."""
-        self._stream.write(reworded(text))
+        self._stream.write(reworded(text, self.own))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has

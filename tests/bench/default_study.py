@@ -2,7 +2,7 @@
 
     python -m tests.bench.default_study FOLDER
 
-Runs ``qnehvi`` for 60 trials and ``sobol`` for 150 with five seeds each, one after the
+Runs ``ehvi`` for 60 trials and ``sobol`` for 150 with five seeds each, one after the
 other, without confirmation; then one whole default study of 100 trials. Every study
 lies in FOLDER and is continued or reused when the benchmark is started again. Prints
 Markdown for docs/benchmarks.md.
@@ -31,7 +31,7 @@ from moosnn.runtime.journal import NAME, read
 from moosnn.runtime.record import problem_of
 
 SEEDS = range(5)
-TRIALS = {"qnehvi": 60, "sobol": 150}
+TRIALS = {"ehvi": 60, "sobol": 150}
 DEFAULT_TRIALS = 100
 AT = (20, 50, 100)  # finished trials at which a suggestion is timed, +- 5
 
@@ -85,7 +85,7 @@ def quality(folder: Path) -> None:
     }
     print("| hypervolume | " + " | ".join(f"seed {s}" for s in SEEDS) + " | median |")
     print("|---" * (len(SEEDS) + 2) + "|")
-    for name, at in (("qnehvi", 40), ("qnehvi", 60), ("sobol", 60), ("sobol", 150)):
+    for name, at in (("ehvi", 40), ("ehvi", 60), ("sobol", 60), ("sobol", 150)):
         values = [float(runs[name, s].hypervolumes()[at - 1]) for s in SEEDS]
         print(row(f"{name}, {at} trials", values))
     for name in TRIALS:
