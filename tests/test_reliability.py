@@ -212,9 +212,18 @@ def interrupted(folder: Path, budget: int) -> list[str]:
     command = words(folder, budget, *LOCAL, "task.epoch_s=0.25")
     driver = start(folder, command)
     begun(folder, driver, 1)
-    until(lambda: len(pending(folder)) == 2)
-    inboxes = [f"{number:06d}-{attempt}.json" for number, attempt in pending(folder)]
-    until(lambda: all(any(folder.glob(f"inbox/*/{name}")) for name in inboxes))
+
+    def at_rest() -> bool:
+        """Whether the driver, which is stopped, has given out two trials entirely."""
+        driver.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        names = [f"{number:06d}-{attempt}.json" for number, attempt in pending(folder)]
+        if len(names) == 2 and all(any(folder.glob(f"inbox/*/{n}")) for n in names):
+            return True
+        driver.send_signal(signal.SIGCONT)
+        return False
+
+    until(at_rest)
     for pid in [driver.pid, *processes(folder)]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

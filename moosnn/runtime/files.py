@@ -88,6 +88,17 @@ def is_foreign(result: Path, message: Path) -> bool:
     return token_of(message) not in (None, told)
 
 
+def is_answer(study_folder: Path, name: str) -> bool:
+    """Whether a published result answers what an earlier driver gave out.
+
+    Without a message nobody was given the attempt: it is written after the journal has
+    it, and that driver was ended in between.
+    """
+    messages = list((study_folder / INBOX).glob(f"*/{name}"))
+    result = study_folder / OUTBOX / name
+    return bool(messages) and not any(is_foreign(result, m) for m in messages)
+
+
 def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> None:
     """Delete the results, reports and messages that nobody waits for any more.
 

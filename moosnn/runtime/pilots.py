@@ -251,8 +251,8 @@ class Pilots:
             if (number, attempt) in held:
                 continue
             result: Result = _LOST
-            messages = [*(self._folder / files.INBOX).glob(f"*/{name}")]
-            if name in published and all(self._is_ours(name, m) for m in messages):
+            if name in published and files.is_answer(self._folder, name):
+                messages = (self._folder / files.INBOX).glob(f"*/{name}")
                 result = self._read(name, *messages)
             self._adopted += self._reports(reported.get((number, attempt), []))
             self._adopted.append(Ended(number=number, attempt=attempt, result=result))

@@ -238,6 +238,28 @@ def test_a_result_that_was_read_but_not_journaled_is_found_again(
 
 
 @pytest.mark.parametrize("other", ["inline", "local"])
+def test_a_result_of_an_attempt_that_nobody_was_given_is_not_ours(
+    other: str, workers: Make, folder: Path
+) -> None:
+    """Its driver was ended after it had journaled the attempt, before its message."""
+    first = workers()
+    proposal = proposal_of("succeed")
+    worker = give(first, proposal)
+    until_ended(first)  # which leaves the result for the next driver
+    first.close(cancel=False)
+    assert (folder / "outbox/000000-1.json").exists()
+    for message in folder.glob("inbox/*/000000-1.json"):
+        message.unlink()
+    second: Executor = workers()
+    if other == "inline":
+        second = InlineExecutor(folder=folder, task=ScriptedTask())
+    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    _, (ended,) = until_ended(second)
+    assert isinstance(ended.result, Failure)
+    assert ended.result.kind == "lost"
+
+
+@pytest.mark.parametrize("other", ["inline", "local"])
 def test_results_that_were_journaled_are_cleared_by_the_next_driver(
     other: str, workers: Make, folder: Path
 ) -> None:
@@ -514,8 +536,9 @@ def test_workers_of_a_dead_driver_finish_publish_and_end(folder: Path) -> None:
 
 def test_a_damaged_result_is_a_crash(workers: Make, folder: Path) -> None:
     executor = workers()
-    (folder / "outbox").mkdir()
-    (folder / "outbox/000000-1.json").write_text('{"evaluation": {"metr')
+    for name, text in (("outbox", '{"evaluation": {"metr'), ("inbox/w1", "{}")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "000000-1.json").write_text(text)
     executor.attach([Trial(proposal=proposal_of("x"), attempt=1, job_id="x")])
     _, (ended,) = until_ended(executor)
     assert isinstance(ended.result, Failure)
