@@ -88,32 +88,42 @@ def is_foreign(result: Path, message: Path) -> bool:
     return token_of(message) not in (None, told)
 
 
-def is_answer(study_folder: Path, name: str) -> bool:
-    """Whether a published result answers what an earlier driver gave out.
-
-    Without a message nobody was given the attempt: it is written after the journal has
-    it, and that driver was ended in between.
-    """
-    messages = list((study_folder / INBOX).glob(f"*/{name}"))
-    result = study_folder / OUTBOX / name
-    return bool(messages) and not any(is_foreign(result, m) for m in messages)
-
-
 def clear_served(study_folder: Path, wanted: Collection[tuple[int, int]]) -> None:
     """Delete the results, reports and messages that nobody waits for any more.
 
-    A driver that was ended between reading a result and deleting it left them.
+    A driver that was ended between reading a result and deleting it left them. Results
+    that answer no message of this study go, too: without one nobody was given the
+    attempt, since it is written after the journal has it.
     """
     outbox = study_folder / OUTBOX
+    given = _messages(study_folder)
     for name in os.listdir(outbox) if outbox.is_dir() else []:
-        if name.startswith(".") and age_s(outbox / name) > _ABANDONED_S:
-            (outbox / name).unlink(missing_ok=True)  # its writer was killed
+        result = outbox / name
+        if name.startswith(".") and age_s(result) > _ABANDONED_S:
+            result.unlink(missing_ok=True)  # its writer was killed
         report = report_of(name)
         key = attempt_of(name) if report is None else report[:2]
+        messages = given.get(name, [])
         if key is not None and key not in wanted:
-            for message in (study_folder / INBOX).glob(f"*/{name}"):
+            for message in messages:
                 message.unlink(missing_ok=True)
-            (outbox / name).unlink(missing_ok=True)
+            result.unlink(missing_ok=True)
+        elif report is None and key is not None and not _is_answer(result, messages):
+            result.unlink(missing_ok=True)
+
+
+def _is_answer(result: Path, messages: Collection[Path]) -> bool:
+    return bool(messages) and not any(is_foreign(result, m) for m in messages)
+
+
+def _messages(study_folder: Path) -> Mapping[str, list[Path]]:
+    """What lies in the inboxes of all workers, by name."""
+    found: dict[str, list[Path]] = {}
+    for worker in listing(study_folder / INBOX):
+        inbox = study_folder / INBOX / worker
+        for name in listing(inbox) if inbox.is_dir() else []:
+            found.setdefault(name, []).append(inbox / name)
+    return found
 
 
 def listing(folder: Path) -> list[str]:

@@ -251,7 +251,7 @@ class Pilots:
             if (number, attempt) in held:
                 continue
             result: Result = _LOST
-            if name in published and files.is_answer(self._folder, name):
+            if name in published:
                 messages = (self._folder / files.INBOX).glob(f"*/{name}")
                 result = self._read(name, *messages)
             self._adopted += self._reports(reported.get((number, attempt), []))

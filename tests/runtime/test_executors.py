@@ -223,16 +223,21 @@ def test_a_worker_takes_no_more_trials_than_it_may(workers: Make) -> None:
     assert names == ["w1", "w1", "w2", "w2", "w3"]
 
 
+def read_by_a_driver_that_ended(workers: Make) -> Trial:
+    """A trial whose result was read, and lies there for the next driver."""
+    driver, proposal = workers(), proposal_of("succeed")
+    worker = give(driver, proposal)
+    until_ended(driver)
+    driver.close(cancel=False)
+    return Trial(proposal=proposal, attempt=1, job_id=worker)
+
+
 def test_a_result_that_was_read_but_not_journaled_is_found_again(
     workers: Make, folder: Path
 ) -> None:
-    first = workers()
-    proposal = proposal_of("succeed")
-    worker = give(first, proposal)
-    until_ended(first)  # and here the driver fails to journal it
-    first.close(cancel=False)
+    trial = read_by_a_driver_that_ended(workers)  # before it had journaled it
     second = workers()
-    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    second.attach([trial])
     _, (ended,) = until_ended(second)
     assert isinstance(ended.result, Evaluation)
 
@@ -242,31 +247,25 @@ def test_a_result_of_an_attempt_that_nobody_was_given_is_not_ours(
     other: str, workers: Make, folder: Path
 ) -> None:
     """Its driver was ended after it had journaled the attempt, before its message."""
-    first = workers()
-    proposal = proposal_of("succeed")
-    worker = give(first, proposal)
-    until_ended(first)  # which leaves the result for the next driver
-    first.close(cancel=False)
+    trial = read_by_a_driver_that_ended(workers)
     assert (folder / "outbox/000000-1.json").exists()
     for message in folder.glob("inbox/*/000000-1.json"):
         message.unlink()
     second: Executor = workers()
     if other == "inline":
         second = InlineExecutor(folder=folder, task=ScriptedTask())
-    second.attach([Trial(proposal=proposal, attempt=1, job_id=worker)])
+    second.attach([trial])
     _, (ended,) = until_ended(second)
     assert isinstance(ended.result, Failure)
     assert ended.result.kind == "lost"
+    assert not (folder / "outbox/000000-1.json").exists()
 
 
 @pytest.mark.parametrize("other", ["inline", "local"])
 def test_results_that_were_journaled_are_cleared_by_the_next_driver(
     other: str, workers: Make, folder: Path
 ) -> None:
-    first = workers()
-    give(first, proposal_of("succeed"))
-    until_ended(first)
-    first.close(cancel=False)
+    read_by_a_driver_that_ended(workers)
     assert list((folder / files.OUTBOX).iterdir()) != []
     second: Executor = workers()
     if other == "inline":
