@@ -16,7 +16,7 @@ around: losses became gains in `moosnn.optimizers.outcomes`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from moosnn.errors import ConfigError
 from moosnn.optimizers.torch_posterior import Conditional, TorchSurrogates
+from moosnn.pareto.dominance import non_dominated
 from moosnn.problem import Floats
 
 with warnings.catch_warnings():
@@ -42,7 +43,6 @@ with warnings.catch_warnings():
     from botorch.models.model import Model
     from botorch.posteriors.gpytorch import GPyTorchPosterior
     from botorch.sampling.normal import SobolQMCNormalSampler
-    from botorch.utils.multi_objective.pareto import is_non_dominated
     from botorch.utils.sampling import draw_sobol_normal_samples
     from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
     from linear_operator.utils.errors import NanError, NotPSDError
@@ -51,9 +51,7 @@ with warnings.catch_warnings():
 TORCH_ERRORS = (LinAlgError, NanError, NotPSDError)
 
 _PRUNING_SAMPLES = 256
-# Bounds of the memory, not of the result: such samples, and points to score, at once.
-_PRUNED_AT_ONCE = 16
-_SCORED_AT_ONCE = 64
+_SCORED_AT_ONCE = 64  # points; bounds the memory, not the result
 
 
 def set_kernel(kernel: str) -> None:
@@ -99,7 +97,7 @@ def quiet() -> Iterator[None]:
 
 def improvement_score(
     surrogates: TorchSurrogates,
-    observed: Tensor,
+    baseline: Tensor,
     pending: Tensor | None,
     mc_samples: int,
     seed: int,
@@ -110,7 +108,7 @@ def improvement_score(
 
     Args:
         surrogates: of all outputs; ``gains`` >= 1.
-        observed: ``n x e``, the points whose objectives are known, n >= 1.
+        baseline: ``r x e``, the observed points that may be on the front, r >= 1.
         pending: ``p x e``, the points that are being evaluated, or ``None``.
         mc_samples: quasi-random samples of the posterior, a power of two.
         seed: of the samples.
@@ -118,17 +116,15 @@ def improvement_score(
     Returns:
         The score.
     """
-    bounds = constraints_of(surrogates)
-    baseline = _promising(surrogates, observed, bounds, seed)
     sampler = SobolQMCNormalSampler(torch.Size([mc_samples]), seed=seed)
     common: dict[str, Any] = {
         "model": _Joint(surrogates),
         "X_baseline": baseline,
         "sampler": sampler,
-        "constraints": bounds or None,
+        "constraints": constraints_of(surrogates) or None,
         "X_pending": pending,
         "cache_root": False,
-        "prune_baseline": False,  # done above: BoTorch's pruning draws a global seed
+        "prune_baseline": False,  # see `promising`
     }
     if surrogates.gains > 1:
         objective = IdentityMCMultiOutputObjective(outcomes=range(surrogates.gains))
@@ -177,31 +173,32 @@ def constraints_of(surrogates: TorchSurrogates) -> list[Callable[[Tensor], Tenso
     return [bound(k) for k in range(surrogates.gains, len(surrogates.zeros))]
 
 
-def _promising(
-    surrogates: TorchSurrogates,
-    observed: Tensor,
-    constraints: Sequence[Callable[[Tensor], Tensor]],
-    seed: int,
-) -> Tensor:
+def promising(surrogates: TorchSurrogates, observed: Tensor, seed: int) -> Tensor:
     """The observed points that any of 256 posterior samples has on the feasible front.
 
-    What BoTorch's ``prune_inferior_points_multi_objective`` does, with a seed of its
-    own. If no point is on any front, the one whose means violate and fall short of the
+    What BoTorch's ``prune_inferior_points_multi_objective`` does, which draws a global
+    seed. If no point is on any front, the one whose means violate and fall short of the
     reference least in sum is kept.
+
+    Args:
+        surrogates: of all outputs; ``gains`` >= 1.
+        observed: ``n x e``, the points whose objectives are known, n >= 1.
+        seed: of the samples.
+
+    Returns:
+        ``r x e``, 1 <= r <= n.
     """
     posterior = _Joint(surrogates).posterior(observed)
-    sampler = SobolQMCNormalSampler(torch.Size([_PRUNING_SAMPLES]), seed=seed + 1)
+    sampler = SobolQMCNormalSampler(torch.Size([_PRUNING_SAMPLES]), seed=seed)
     samples = sampler(posterior)
-    gains, reference = (
-        samples[..., : surrogates.gains],
-        surrogates.zeros[: surrogates.gains],
-    )
-    for constraint in constraints:
-        violated = constraint(samples) > 0
-        gains = torch.where(violated[..., None], reference, gains)
-    parts = gains.split(_PRUNED_AT_ONCE)  # every part compares all pairs of points
-    front = torch.cat([is_non_dominated(part, deduplicate=False) for part in parts])
-    kept = (front & (gains > reference).all(-1)).any(0)
+    gains = samples[..., : surrogates.gains]
+    good = (gains > surrogates.zeros[: surrogates.gains]).all(-1)
+    for constraint in constraints_of(surrogates):
+        good &= constraint(samples) <= 0
+    kept = torch.zeros(len(observed), dtype=torch.bool)
+    for sample, rows in zip(gains, good, strict=True):  # none but the good dominates
+        front = non_dominated(-sample[rows].numpy())
+        kept[rows.nonzero()[front, 0]] = True
     if not bool(kept.any()):
         signs = torch.ones_like(surrogates.zeros)
         signs[: surrogates.gains] = -1.0

@@ -21,6 +21,7 @@ from moosnn.history import History
 from moosnn.optimizers.acquisition import (
     TORCH_ERRORS,
     improvement_score,
+    promising,
     quiet,
     set_kernel,
 )
@@ -41,6 +42,7 @@ from moosnn.trial import Proposal, Trial
 KERNELS = ("eager", "fused")
 
 _SMALLEST_DESIGN = 10
+_ROUGHER = 4  # times fewer samples tell which candidates deserve all of them
 
 
 class Qnehvi:
@@ -125,10 +127,12 @@ class Qnehvi:
         good = _good(question)
         try:
             with quiet():
+                score: Score
+                rough: Score | None = None
                 if good:
-                    score, origin = self._improvement(question, surrogates), "qnehvi"
-                    score, _ = per_cost(self.cost, question, score)
+                    score, rough = self._improvements(question, surrogates)
                     bases = question.cube.encoded([t.proposal.params for t in good])
+                    origin = "qnehvi"
                 else:
                     score, bases = feasibility_score(question, surrogates)
                     origin = "feasibility"
@@ -139,22 +143,29 @@ class Qnehvi:
                     question.fresh,
                     rng=question.rng,
                     effort=self.effort,
+                    rough=rough,
                 )
         except TORCH_ERRORS as error:
             raise ArithmeticError(str(error)) from error
         return params, origin
 
-    def _improvement(self, question: Question, surrogates: Surrogates) -> Score:
+    def _improvements(
+        self, question: Question, surrogates: Surrogates
+    ) -> tuple[Score, Score]:
+        """The score, and the same from fewer samples."""
         problem, awaited = question.problem, question.awaited
+        seed = int(question.rng.integers(2**31))
+        joint = TorchSurrogates(surrogates)
         observed = [t for t in question.history.done if problem.is_observed(t)]
         points = torch.as_tensor(features_of(observed, question.cube))
-        return improvement_score(
-            TorchSurrogates(surrogates),
-            points,
-            torch.as_tensor(awaited) if len(awaited) else None,
-            self.mc_samples,
-            int(question.rng.integers(2**31)),
-        )
+        baseline = promising(joint, points, seed + 1)
+        pending = torch.as_tensor(awaited) if len(awaited) else None
+
+        def score(samples: int) -> Score:
+            found = improvement_score(joint, baseline, pending, samples, seed)
+            return per_cost(self.cost, question, found)[0]
+
+        return score(self.mc_samples), score(max(2, self.mc_samples // _ROUGHER))
 
 
 def _good(question: Question) -> list[Trial]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ from moosnn.problem import Floats, Mask
 from moosnn.space import Choice, Int, Params, Value
 
 _CHUNK = 512  # points that are scored at once: keeps the memory of a score small
+_SCREENED = 64  # candidates that a rough score leaves
 _SMALLEST_STEP, _LARGEST_STEP = 1e-3, 0.32  # of a perturbation, in the unit cube
 _NEIGHBOUR_ROUNDS = 3
 _EVALUATIONS = 2  # an iteration of L-BFGS at most, on average
@@ -113,6 +115,7 @@ def best_point(
     rng: np.random.Generator,
     effort: Effort,
     instead: Instead | None = None,
+    rough: Score | None = None,
 ) -> dict[str, Value] | None:
     """The fresh point of the largest score that a search found.
 
@@ -128,11 +131,15 @@ def best_point(
         rng: of the candidates.
         effort: how hard to search.
         instead: by what to search if the score promises little.
+        rough: a cheaper likeness of the score: only the best candidates by it are
+            scored.
 
     Returns:
         A canonical point, or ``None`` if no candidate was fresh.
     """
     raw = candidates(cube, bases, rng, effort.raw_candidates)
+    if rough is not None:
+        raw = _screened(rough, cube, raw, fresh)
     pool = _Pool.of(score, cube, raw)
     if instead is not None and pool.scores.max() < instead.below:
         score = instead.score
@@ -151,6 +158,13 @@ def best_point(
         if best == before:
             break
     return None if best is None else cube.decoded(pool.points[best])
+
+
+def _screened(rough: Score, cube: Cube, points: Floats, fresh: Fresh) -> Floats:
+    """The fresh points of the largest rough scores."""
+    pool = _Pool.of(rough, cube, points)
+    ordered = (r for r in pool.order if fresh(cube.decoded(pool.points[r])))
+    return points[list(islice(ordered, _SCREENED))]
 
 
 def _first_fresh(pool: _Pool, cube: Cube, fresh: Fresh) -> int | None:

@@ -11,10 +11,10 @@ import torch
 from moosnn.optimizers import acquisition
 from moosnn.optimizers.acquisition import (
     _Joint,
-    _promising,
     constraints_of,
     improvement_score,
     logei,
+    promising,
 )
 from moosnn.optimizers.improvement import Improvement
 from moosnn.optimizers.posterior import Gp, Surrogates
@@ -61,7 +61,7 @@ def score_of(
 ) -> acquisition.TorchScore:
     return improvement_score(
         model,
-        torch.as_tensor(POINTS),
+        promising(model, torch.as_tensor(POINTS), SEED + 1),
         None if pending is None else torch.as_tensor(pending),
         samples,
         SEED,
@@ -141,10 +141,10 @@ def test_pending_points_are_worth_less() -> None:
 
 def test_a_baseline_is_never_empty() -> None:
     model, observed = torched(), torch.as_tensor(POINTS)
-    some = _promising(model, observed, constraints_of(model), seed=0)
+    some = promising(model, observed, seed=0)
     assert 1 <= len(some) < len(observed)
     model.zeros = torch.tensor([99.0, 99.0, -99.0])
-    kept = _promising(model, observed, constraints_of(model), seed=0)
+    kept = promising(model, observed, seed=0)
     assert len(kept) == 1
 
 

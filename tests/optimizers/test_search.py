@@ -65,6 +65,7 @@ def searched(
     seed: int = 0,
     effort: Effort = QUICK,
     instead: Instead | None = None,
+    rough: Formula | None = None,
 ) -> dict[str, Value] | None:
     return best_point(
         score,
@@ -74,6 +75,7 @@ def searched(
         rng=np.random.default_rng(seed),
         effort=effort,
         instead=instead,
+        rough=rough,
     )
 
 
@@ -195,6 +197,39 @@ def test_only_fresh_points_are_found() -> None:
     assert set(order) == set(itertools.product(range(1, 6), "abc"))
     assert [k for k, _ in order] == sorted((k for k, _ in order), reverse=True)
     assert searched(score, space, fresh=fresh, effort=Effort(64, 2, 10)) is None
+
+
+def test_only_what_a_rough_score_likes_is_scored() -> None:
+    """Of two hills the lower one, if the rough score sees no other."""
+    space = Space({"x": Float(low=0, high=1)})
+    seen = []
+
+    def hills(points: Floats) -> Floats:
+        seen.append(len(points))
+        high, low = (np.abs(points[:, 0] - at) for at in (0.2, 0.8))
+        return np.maximum(1.0 - 4.0 * high, 0.5 - 4.0 * low)
+
+    effort = Effort(256, 2, 30)
+    assert searched(Formula(hills), space, effort=effort)["x"] == pytest.approx(0.2)
+    assert seen[0] == 256
+    seen.clear()
+    rough = Formula(lambda points: points[:, 0])
+    found = searched(Formula(hills), space, effort=effort, rough=rough)
+    assert found["x"] == pytest.approx(0.8)
+    assert seen[0] == 64
+
+
+def test_a_rough_score_counts_only_fresh_points() -> None:
+    space = Space({"k": Int(low=1, high=999)})
+    rough = Formula(lambda points: -points[:, 0])
+
+    def fresh(params: Params) -> bool:
+        return int(params["k"]) > 900
+
+    found = searched(rough, space, fresh=fresh, effort=Effort(512, 2, 0), rough=rough)
+    assert found["k"] == pytest.approx(905, abs=4)
+    no = searched(rough, space, fresh=lambda _: False, effort=QUICK, rough=rough)
+    assert no is None
 
 
 def test_only_admissible_points_are_found() -> None:
