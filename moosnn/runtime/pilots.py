@@ -19,22 +19,17 @@ from pathlib import Path
 
 from moosnn.errors import StudyFolderError
 from moosnn.runtime import files
-from moosnn.runtime.attempt import Result, read_result
+from moosnn.runtime.attempt import Result
 from moosnn.runtime.executors import Ended, Expected, Report
+from moosnn.runtime.outbox import Attempt, Outbox
 from moosnn.runtime.sites import Site
 from moosnn.runtime.workers import Worker
 from moosnn.trial import Failure, Proposal, Trial
 
 _START_S = 600.0  # how long a cluster may refuse an attempt's own job
 _START_POLL_S = 0.25
-# An outbox that stays empty is looked into less and less often: so much of the time it
-# was empty may pass, and so many times the site's shortest pause at most.
-_QUIET_SHARE = 0.02
-_LOOKS = 25
 _STILLBORN = 5  # so many and none that lived: the installation is broken
 _LOST = Failure(kind="lost", message="its worker is gone and left no result")
-
-Attempt = tuple[int, int]  # number, attempt
 
 
 class Pilots:
@@ -64,13 +59,10 @@ class Pilots:
         self._most = math.inf if trials is None else trials
         self.sized = sized
         self._workers: dict[str, Worker] = {}
-        self._handled: list[Path] = []
+        self._outbox = Outbox(folder, site.look_s)
         # Reports and ends of attempts that no worker holds.
         self._adopted: list[Report | Ended] = []
-        self._adopted_files: list[Path] = []  # that tell of them
         self._soon = self._later = math.inf
-        self._looked = -math.inf
-        self._found = time.monotonic()  # something in the outbox
         self._stillborn = 0
         self._any_lived = False  # of the workers that this driver started or adopted
 
@@ -166,15 +158,13 @@ class Pilots:
 
     def poll(self) -> list[Report | Ended]:
         """Read the outbox; look after the workers."""
-        self._delete_handled()
-        happened: list[Report | Ended] = [*self._adopted]
-        self._handled += self._adopted_files  # told now, deleted by the next poll
-        self._adopted.clear()
-        self._adopted_files = []
+        happened, self._adopted = self._adopted, []
+        if not happened:  # else what was read is told only now
+            self._outbox.delete_read()
         gone = self._site.look(self.workers)
         self._count_stillborn(gone)
         # After: a worker publishes before it dies.
-        published = _by_attempt(self._published(at_once=bool(gone)))
+        published = self._outbox.published(at_once=bool(gone))
         for worker in self.workers:
             if worker.holds is not None:
                 happened += self._of(worker, published, gone.get(worker.name))
@@ -194,15 +184,16 @@ class Pilots:
         assert worker.holds is not None
         number, attempt = worker.holds
         names = published.get(worker.holds, [])
-        happened = self._reports(names)
+        happened: list[Report | Ended] = [*self._outbox.reports(names)]
         name = files.message_name(number, attempt)
-        has_ended = name in names and self._is_ours(name, worker.inbox / name)
+        message = worker.inbox / name
+        has_ended = name in names and self._outbox.answers(name, message)
         if has_ended or gone is not None:
             worker.holds = None
             result: Result = gone or _LOST
             if has_ended:
                 worker.lived = True
-                result = self._read(name, worker.inbox / name)
+                result = self._outbox.result(name, message)
                 if isinstance(result, Failure) and result.kind == "preempted":
                     worker.left = 0  # it makes room
             happened.append(Ended(number=number, attempt=attempt, result=result))
@@ -243,20 +234,19 @@ class Pilots:
         self._adopt()
         held = {w.holds for w in self.workers}
         files.clear_served(self._folder, {(t.number, t.attempt) for t in trials})
-        published = self._published(at_once=True)
-        reported = _by_attempt(published)
+        published = self._outbox.published(at_once=True)
         for trial in trials:
             number, attempt = trial.number, trial.attempt
-            name = files.message_name(number, attempt)
             if (number, attempt) in held:
                 continue
+            names = published.get((number, attempt), [])
+            name = files.message_name(number, attempt)
             result: Result = _LOST
-            if name in published:
+            if name in names:
                 messages = (self._folder / files.INBOX).glob(f"*/{name}")
-                result = self._read(name, *messages)
-            self._adopted += self._reports(reported.get((number, attempt), []))
+                result = self._outbox.result(name, *messages)
+            self._adopted += self._outbox.reports(names)
             self._adopted.append(Ended(number=number, attempt=attempt, result=result))
-        self._adopted_files, self._handled = self._handled, []
 
     def _adopt(self) -> None:
         """Take over the living workers of an earlier driver, and what they hold.
@@ -297,68 +287,3 @@ class Pilots:
         for worker in ending:
             del self._workers[worker.name]
         self._site.close(ending, staying=self.workers)
-
-    # ------------------------------------------------------------ messages
-
-    def _delete_handled(self) -> None:
-        """What the last poll told was journaled by now."""
-        for path in self._handled:
-            path.unlink(missing_ok=True)
-        self._handled.clear()
-
-    def _published(self, *, at_once: bool) -> list[str]:
-        """The names in the outbox; none if it is too early to look again."""
-        now = time.monotonic()
-        quiet_s = _QUIET_SHARE * (now - self._found)
-        pause_s = min(max(self._site.look_s, quiet_s), _LOOKS * self._site.look_s)
-        if not at_once and now - self._looked < pause_s:
-            return []
-        self._looked = now
-        names = files.listing(self._folder / files.OUTBOX)
-        if names:
-            self._found = now
-        return names
-
-    def _is_ours(self, name: str, message: Path) -> bool:
-        """Whether a result answers our message; one of another study is deleted."""
-        path = self._folder / files.OUTBOX / name
-        foreign = files.is_foreign(path, message)
-        if foreign:
-            path.unlink(missing_ok=True)
-        return not foreign
-
-    def _read(self, name: str, *messages: Path) -> Result:
-        """A published result; it and its message are deleted once it is journaled."""
-        path = self._folder / files.OUTBOX / name
-        self._handled += [*messages, path]  # a message is never left without a result
-        return read_result(path)
-
-    def _reports(self, names: Sequence[str]) -> list[Report | Ended]:
-        """The reports among the names of one attempt, in the order of their steps."""
-        read = [self._report(name) for name in sorted(names) if files.report_of(name)]
-        return [report for report in read if report is not None]
-
-    def _report(self, name: str) -> Report | None:
-        """A report, deleted once it is journaled."""
-        path = self._folder / files.OUTBOX / name
-        key = files.report_of(name)
-        assert key is not None, name
-        self._handled.append(path)
-        try:
-            raw = files.read_json(path) or {}
-            metrics = {str(k): float(v) for k, v in raw["metrics"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # a trial wrote there itself
-        number, attempt, step = key
-        return Report(number=number, attempt=attempt, step=step, metrics=metrics)
-
-
-def _by_attempt(names: Sequence[str]) -> Mapping[Attempt, list[str]]:
-    """The results and reports in the outbox, by the attempt they are of."""
-    found: dict[Attempt, list[str]] = {}
-    for name in names:
-        report = files.report_of(name)
-        key = files.attempt_of(name) if report is None else report[:2]
-        if key is not None:
-            found.setdefault(key, []).append(name)
-    return found
