@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,16 +68,26 @@ def _summary(path: Path) -> str:
 
 
 def table(arguments: argparse.Namespace) -> None:
-    """Print the tables."""
-    from tests.bench.optimizers.table import markdown
+    """Print the tables, or bring those of a page up to date."""
+    from tests.bench.optimizers.table import markdown, updated
 
-    print(markdown(arguments.results, arguments.ours, arguments.rivals))
+    tables = markdown(arguments.results, arguments.ours, arguments.rivals)
+    if arguments.page is None:
+        print(tables)
+    else:
+        page = arguments.page
+        page.write_text(updated(page.read_text(), tables))
 
 
 def speed(arguments: argparse.Namespace) -> None:
     """Time suggestions, print and keep the seconds."""
-    from tests.bench.optimizers.speed import header, measured
+    from tests.bench.optimizers.speed import PEER, header, measured
+    from tests.bench.optimizers.table import WITHOUT_GREENLET
 
+    name = "speed.json"
+    if arguments.without_greenlet:
+        sys.modules["greenlet"] = None  # type: ignore[assignment]  # not importable
+        name, arguments.optimizers = WITHOUT_GREENLET, [PEER]
     rows = []
     for problem in arguments.problems:
         for row in measured(
@@ -84,7 +95,7 @@ def speed(arguments: argparse.Namespace) -> None:
         ):
             print(json.dumps(row), flush=True)
             rows.append(row)
-    _keep(arguments.results / "speed.json", header(arguments.optimizers), rows)
+    _keep(arguments.results / name, header(arguments.optimizers), rows)
 
 
 def memory(arguments: argparse.Namespace) -> None:
@@ -163,9 +174,13 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "table", table)
     command.add_argument("--ours", default="ehvi")
     command.add_argument("--rivals", nargs="+", default=list(RIVALS))
+    command.add_argument("--page", type=Path, help="whose tables are replaced")
     command = _command(commands, "speed", speed)
     command.add_argument("--problems", nargs="+", default=list(PROBLEMS))
     command.add_argument("--at", nargs="+", type=int, default=list(AT))
+    command.add_argument(
+        "--without-greenlet", action="store_true", help="the peer, as if it lacked that"
+    )
     _add_ours(command, ["ehvi", "qnehvi", PEER])
     command = _command(commands, "memory", memory)
     command.add_argument("--here", action="store_true", help="in this process")

@@ -1,4 +1,4 @@
-"""The benchmark's results as Markdown, for docs/benchmarks.md."""
+"""The benchmark's results as Markdown, for docs/optimizers.md."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.bench.optimizers.statistics_of_runs import (
 from tests.bench.optimizers.workers import SUFFIX
 
 AT = (40, 80)
+WITHOUT_GREENLET = "speed-without-greenlet.json"  # of the peer alone
 RIVALS = (*PEERS, BASELINE)
 _ALL = dict[str, dict[str, dict[int, Run]]]
 
@@ -37,9 +38,20 @@ def markdown(results: Path, ours: str, rivals: Sequence[str]) -> str:
     lines += [*_first_feasible(found, names), ""]
     lines += [*_workers(found), ""]
     lines += [*_silent(found), ""]
-    lines += _speed(results / "speed.json")
+    lines += [*_speed(results), ""]
     lines += _memory(results / "memory.json")
     return "\n".join(lines)
+
+
+def updated(page: str, tables: str) -> str:
+    """A page whose tables are the new ones, wherever their first headings agree."""
+    new = {_heading(block): block for block in tables.split("\n\n")}
+    blocks = page.split("\n\n")
+    return "\n\n".join(new.get(_heading(b), b) if b[:1] == "|" else b for b in blocks)
+
+
+def _heading(block: str) -> str:
+    return block.partition("|")[2].partition("|")[0].strip()
 
 
 def _row(cells: Sequence[object]) -> str:
@@ -122,26 +134,26 @@ def _silent(found: _ALL) -> Iterator[str]:
         yield _row([name, f"{100 * np.mean(shares):.0f} %", len(shares)])
 
 
-def _speed(path: Path) -> Iterator[str]:
-    if not path.exists():
-        return
-    rows = json.loads(path.read_text())["rows"]
-    names = list(dict.fromkeys(row["optimizer"] for row in rows))
-    times = [f"{n} / {PEER}" for n in names if n != PEER]
+def _speed(results: Path) -> Iterator[str]:
+    seconds = _medians(results / "speed.json")
+    alone = _medians(results / WITHOUT_GREENLET)
+    for (problem, count, name), median_s in alone.items():
+        seconds[problem, count, f"{name} without greenlet"] = median_s
+    names = list(dict.fromkeys(name for *_, name in seconds))
+    ours = [name for name in names if not name.startswith(PEER)]
+    times = [f"{name} / {PEER}" for name in ours]
     yield from _head(["CPU seconds a suggestion, median", "trials", *names, *times])
-    for problem, count in dict.fromkeys((r["problem"], r["trials"]) for r in rows):
-        here = {
-            row["optimizer"]: row["median_s"]
-            for row in rows
-            if (row["problem"], row["trials"]) == (problem, count)
-        }
-        cells = [f"{here[n]:.3f}" if n in here else "" for n in names]
-        if PEER in here:
-            cells += [f"{here[n] / here[PEER]:.2f}" for n in names if n != PEER]
-        else:
-            cells += [""] * len(times)
+    for problem, count in dict.fromkeys((p, c) for p, c, _ in seconds):
+        here = {n: seconds.get((problem, count, n), np.nan) for n in [*names, PEER]}
+        cells = [f"{here[n]:.3f}" for n in names]
+        cells += [f"{here[n] / here[PEER]:.2f}" for n in ours]
         yield _row([problem, count, *cells])
-    yield ""
+
+
+def _medians(path: Path) -> dict[tuple[str, int, str], float]:
+    """Seconds of a suggestion, by problem, number of trials and optimizer."""
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    return {(r["problem"], r["trials"], r["optimizer"]): r["median_s"] for r in rows}
 
 
 def _memory(path: Path) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,9 @@ from tests.bench.optimizers.statistics_of_runs import (
     interval,
     mean_ranks,
 )
+from tests.bench.optimizers.table import RIVALS, markdown, updated
 
+ROOT = Path(__file__).parents[3]
 REFERENCE = np.array([1.0, 1.0])
 
 
@@ -150,3 +154,18 @@ def test_silence_is_counted_after_the_initial_design() -> None:
     assert Run(lines, np.zeros(8)).silent_share == 0.25
     peers = [line(None, silent, "ax")] * 10 + [line([0, 0], awake, "ax")] * 4
     assert Run(peers, np.zeros(14)).silent_share == 0.0
+
+
+def test_the_page_shows_what_the_raw_results_say() -> None:
+    page = (ROOT / "docs" / "optimizers.md").read_text()
+    tables = markdown(runs.RESULTS, "ehvi", RIVALS)
+    assert tables.count("\n\n") == 8
+    for block in tables.split("\n\n"):
+        assert block.strip() in page
+
+
+def test_the_tables_of_a_page_are_replaced_and_nothing_else() -> None:
+    page = "words\n\n| one | a |\n|---|---|\n| 1 | 2 |\n\n| other |\n\nend\n"
+    tables = "| one | b |\n|---|---|\n| 3 | 4 |\n\n| third |"
+    after = "words\n\n| one | b |\n|---|---|\n| 3 | 4 |\n\n| other |\n\nend\n"
+    assert updated(page, tables) == after
