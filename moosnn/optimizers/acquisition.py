@@ -174,11 +174,11 @@ def constraints_of(surrogates: TorchSurrogates) -> list[Callable[[Tensor], Tenso
 
 
 def promising(surrogates: TorchSurrogates, observed: Tensor, seed: int) -> Tensor:
-    """The observed points that any of 256 posterior samples has on the feasible front.
+    """The points that any of 256 posterior samples has on the front over the reference.
 
     What BoTorch's ``prune_inferior_points_multi_objective`` does, which draws a global
-    seed. If no point is on any front, the one whose means violate and fall short of the
-    reference least in sum is kept.
+    seed. Infeasible points are on no front; if all are on none, the one whose means
+    violate and fall short of the reference least in sum is kept.
 
     Args:
         surrogates: of all outputs; ``gains`` >= 1.
@@ -193,6 +193,7 @@ def promising(surrogates: TorchSurrogates, observed: Tensor, seed: int) -> Tenso
     samples = sampler(posterior)
     gains = samples[..., : surrogates.gains]
     good = (gains > surrogates.zeros[: surrogates.gains]).all(-1)
+    good &= gains.isfinite().all(-1)
     for constraint in constraints_of(surrogates):
         good &= constraint(samples) <= 0
     kept = torch.zeros(len(observed), dtype=torch.bool)

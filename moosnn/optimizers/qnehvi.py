@@ -55,8 +55,8 @@ class Qnehvi:
         initial: how many Sobol points come first, >= 1; ``None`` = half the number of
             parameters, 10 at least.
         mc_samples: posterior samples of the expected improvement, a power of two >= 2.
-        raw_candidates: points that are scored before the best are improved, a power
-            of two >= 2.
+        raw_candidates: points that are scored with a quarter of the samples, a power
+            of two >= 2; the best 64 are scored with all, and the best of them improved.
         restarts: how many are improved, >= 1.
         iterations: steps of that improvement, >= 1.
         noise_share: what share of an outcome's variance is expected to be noise, in

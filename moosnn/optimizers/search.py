@@ -23,7 +23,7 @@ from moosnn.problem import Floats, Mask
 from moosnn.space import Choice, Int, Params, Value
 
 _CHUNK = 512  # points that are scored at once: keeps the memory of a score small
-_SCREENED = 64  # candidates that a rough score leaves
+_SCREENED = 64  # candidates that a rough score leaves, at most
 _SMALLEST_STEP, _LARGEST_STEP = 1e-3, 0.32  # of a perturbation, in the unit cube
 _NEIGHBOUR_ROUNDS = 3
 _EVALUATIONS = 2  # an iteration of L-BFGS at most, on average
@@ -119,9 +119,10 @@ def best_point(
 ) -> dict[str, Value] | None:
     """The fresh point of the largest score that a search found.
 
-    Scrambled Sobol points and variations of good points are scored, the best are
-    improved in their numeric coordinates by L-BFGS and snapped, and the winner is
-    compared with its neighbours in the discrete coordinates.
+    Scrambled Sobol points and variations of good points are scored (if there is a rough
+    score, the 64 that it likes best), the best are improved in their numeric
+    coordinates by L-BFGS and snapped, and the winner is compared with its neighbours
+    in the discrete coordinates.
 
     Args:
         score: differentiable in the numeric features.
@@ -140,6 +141,8 @@ def best_point(
     raw = candidates(cube, bases, rng, effort.raw_candidates)
     if rough is not None:
         raw = _screened(rough, cube, raw, fresh)
+        if not len(raw):
+            return None
     pool = _Pool.of(score, cube, raw)
     if instead is not None and pool.scores.max() < instead.below:
         score = instead.score
@@ -161,10 +164,12 @@ def best_point(
 
 
 def _screened(rough: Score, cube: Cube, points: Floats, fresh: Fresh) -> Floats:
-    """The fresh points of the largest rough scores."""
+    """The different fresh points of the largest rough scores."""
     pool = _Pool.of(rough, cube, points)
-    ordered = (r for r in pool.order if fresh(cube.decoded(pool.points[r])))
-    return points[list(islice(ordered, _SCREENED))]
+    _, first = np.unique(pool.points, axis=0, return_index=True)
+    order = first[np.argsort(-pool.scores[first], kind="stable")]
+    best = (r for r in order if fresh(cube.decoded(pool.points[r])))
+    return points[list(islice(best, _SCREENED))]
 
 
 def _first_fresh(pool: _Pool, cube: Cube, fresh: Fresh) -> int | None:

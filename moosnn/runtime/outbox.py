@@ -1,6 +1,7 @@
 """What workers published for the driver, and what of it the driver has read.
 
-Knows: the files of an outbox. Must not know: workers, which of them holds what.
+Knows: the files of an outbox, and messages that they answer. Must not know: workers,
+which of them holds what.
 
 A file that was read stays until what it tells is journaled: a driver that dies in
 between leaves it to the next one.
@@ -66,7 +67,7 @@ class Outbox:
         return not foreign
 
     def result(self, name: str, *messages: Path) -> Result:
-        """Read a result; it is deleted with the messages that it answers."""
+        """Read a result; `delete_read` takes it and the messages that it answers."""
         path = self._folder / name
         self._read += [*messages, path]  # a message is never left without a result
         return read_result(path)

@@ -245,6 +245,7 @@ class Pilots:
             if name in names:
                 messages = (self._folder / files.INBOX).glob(f"*/{name}")
                 result = self._outbox.result(name, *messages)
+            # All that is read here is told by the next poll, which deletes nothing.
             self._adopted += self._outbox.reports(names)
             self._adopted.append(Ended(number=number, attempt=attempt, result=result))
 

@@ -139,6 +139,33 @@ def test_pending_points_are_worth_less() -> None:
     assert float(beside[0]) < float(without[0]) - 1
 
 
+@pytest.mark.parametrize("gains", [1, 2])
+@pytest.mark.parametrize("zeros", [(-0.9, 0.0), (-0.5, -1.0), (9.0, 9.0)])
+def test_a_baseline_is_what_any_sample_has_on_its_front(gains, zeros) -> None:
+    model = torched(gains)
+    model.zeros[:gains] = torch.tensor(zeros[:gains])
+    points = torch.as_tensor(np.random.default_rng(3).random((40, 2)))
+    sampler = acquisition.SobolQMCNormalSampler(torch.Size([256]), seed=5)
+    samples = sampler(_Joint(model).posterior(points))
+    (bound,) = constraints_of(model)
+    kept = set()
+    for sample in samples:
+        good = (sample[:, :gains] > model.zeros[:gains]).all(1) & (bound(sample) <= 0)
+        rows = good.nonzero()[:, 0].tolist()
+        for row in rows:
+            one = sample[row, :gains]
+            others = sample[rows, :gains]
+            if not ((others >= one).all(1) & (others > one).any(1)).any():
+                kept.add(row)
+    found = promising(model, points, seed=5)
+    if kept:
+        torch.testing.assert_close(found, points[sorted(kept)], rtol=0, atol=0)
+        assert len(kept) < len(points) // 2
+    else:
+        assert len(found) == 1
+    assert bool(kept) == (zeros[0] < 9.0)
+
+
 def test_a_baseline_is_never_empty() -> None:
     model, observed = torched(), torch.as_tensor(POINTS)
     some = promising(model, observed, seed=0)

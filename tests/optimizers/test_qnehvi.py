@@ -12,6 +12,7 @@ from moosnn.errors import ConfigError
 from moosnn.events import Kind
 from moosnn.optimizers import acquisition, qnehvi
 from moosnn.optimizers.acquisition import logei
+from moosnn.optimizers.cost import PerCost
 from moosnn.optimizers.qnehvi import Qnehvi
 from moosnn.optimizers.sobol import Sobol
 from moosnn.pareto.front import front_of
@@ -142,6 +143,25 @@ def test_pending_points_push_the_next_one_away() -> None:
         problem.space.encode(first.params), problem.space.encode(second.params)
     )
     assert np.abs(gap).max() > 0.02
+
+
+@pytest.mark.parametrize("cost_aware", [False, True])
+def test_candidates_are_screened_with_fewer_samples(monkeypatch, cost_aware) -> None:
+    problem, task = load_problem("branin_currin"), AnalyticTask("branin_currin")
+    points = np.random.default_rng(0).random((12, 2)).tolist()
+    seen = []
+
+    def search(score: object, *_: object, rough: object, **__: object) -> None:
+        seen.append((score, rough))
+
+    monkeypatch.setattr(qnehvi, "best_point", search)
+    optimizer = Qnehvi(6, mc_samples=8, cost_aware=cost_aware, cost_metric="currin")
+    history = story_of(problem, task, points).history
+    assert optimizer.propose(problem, history, 1, SEED)[0].origin == "fallback"
+    ((score, rough),) = seen
+    assert isinstance(score, PerCost) is isinstance(rough, PerCost) is cost_aware
+    inner = [s.score if cost_aware else s for s in (score, rough)]
+    assert [s._function.sampler.sample_shape.numel() for s in inner] == [8, 2]
 
 
 @pytest.mark.parametrize(

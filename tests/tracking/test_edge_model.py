@@ -47,6 +47,7 @@ def test_the_distance_to_the_edge_is_found_within_a_quarter(seen: Survey) -> Non
         # For those that lie at the edge the ratio of two small numbers says nothing.
         allowed = max(0.25 * math.log(true / line.value), 0.04)
         assert math.log(found / true) == pytest.approx(0.0, abs=allowed), one.number
+        assert found == pytest.approx(true, rel=0.05), one.number
         checked += 1
     assert checked >= 5
 

@@ -1,8 +1,10 @@
 """Our optimizers against those of other libraries: hypervolume, seconds, memory.
 
     python -m tests.bench.optimizers run --problems all --optimizers ehvi --seeds 0-9
-    python -m tests.bench.optimizers table
+    python -m tests.bench.optimizers table --page docs/optimizers.md
     python -m tests.bench.optimizers speed
+    python -m tests.bench.optimizers speed --without-greenlet
+    python -m tests.bench.optimizers speed --at 1000 --name speed-1000.json
     python -m tests.bench.optimizers workers --optimizers ehvi
     python -m tests.bench.optimizers memory
 

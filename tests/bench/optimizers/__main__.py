@@ -84,7 +84,7 @@ def speed(arguments: argparse.Namespace) -> None:
     from tests.bench.optimizers.speed import PEER, header, measured
     from tests.bench.optimizers.table import WITHOUT_GREENLET
 
-    name = "speed.json"
+    name = arguments.name
     if arguments.without_greenlet:
         sys.modules["greenlet"] = None  # type: ignore[assignment]  # not importable
         name, arguments.optimizers = WITHOUT_GREENLET, [PEER]
@@ -178,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "speed", speed)
     command.add_argument("--problems", nargs="+", default=list(PROBLEMS))
     command.add_argument("--at", nargs="+", type=int, default=list(AT))
+    command.add_argument("--name", default="speed.json", help="of the results' file")
     command.add_argument(
         "--without-greenlet", action="store_true", help="the peer, as if it lacked that"
     )

@@ -16,7 +16,7 @@ from tests.bench.optimizers.problems import Case
 from tests.helpers import Story
 
 PEER = "optuna-gp"
-AT = (50, 100, 200, 1000)  # finished trials
+AT = (50, 100, 200)  # finished trials
 PEER_UP_TO = 200  # beyond, the peer takes too long to be timed in turns
 REPEATS = 7
 PROBLEMS = ("branin_currin", "c2dtlz2_4", "c2dtlz2_12_shifted")

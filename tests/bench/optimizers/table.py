@@ -44,9 +44,15 @@ def markdown(results: Path, ours: str, rivals: Sequence[str]) -> str:
 
 
 def updated(page: str, tables: str) -> str:
-    """A page whose tables are the new ones, wherever their first headings agree."""
+    """A page with new tables in place of those of the same first headings.
+
+    Raises:
+        ValueError: one of them is not on the page.
+    """
     new = {_heading(block): block for block in tables.split("\n\n")}
     blocks = page.split("\n\n")
+    if missing := set(new) - {_heading(block) for block in blocks}:
+        raise ValueError(f"no table on the page has the heading of {sorted(missing)}")
     return "\n\n".join(new.get(_heading(b), b) if b[:1] == "|" else b for b in blocks)
 
 
@@ -87,7 +93,7 @@ def _differences(
     found: _ALL, ours: str, rivals: Sequence[str], at: int
 ) -> Iterator[str]:
     title = f"{ours} less its best peer, {at} trials"
-    yield from _head([title, "best peer", "mean", "90 % interval", ""])
+    yield from _head([title, "seeds", "best peer", "mean", "90 % interval", ""])
     for problem, runs in found.items():
         rows = []
         for rival in rivals:
@@ -95,13 +101,14 @@ def _differences(
             if seeds:
                 theirs = volumes_at(runs[rival], seeds, at)
                 mine = volumes_at(runs[ours], seeds, at)
-                rows.append((theirs.mean(), rival, mine - theirs))
+                rows.append((rival, mine - theirs))
         if rows:
-            _, rival, differences = max(rows, key=lambda row: row[0])
+            rival, differences = min(rows, key=lambda row: float(row[1].mean()))
             low, high = interval(differences)
             verdict = "below" if high < 0 else "above" if low > 0 else "level"
             span = f"{low:.4g} to {high:.4g}"
-            yield _row([problem, rival, f"{differences.mean():.4g}", span, verdict])
+            mean = f"{differences.mean():.4g}"
+            yield _row([problem, len(differences), rival, mean, span, verdict])
 
 
 def _first_feasible(found: _ALL, names: Sequence[str]) -> Iterator[str]:
@@ -147,7 +154,7 @@ def _speed(results: Path) -> Iterator[str]:
         here = {n: seconds.get((problem, count, n), np.nan) for n in [*names, PEER]}
         cells = [f"{here[n]:.3f}" for n in names]
         cells += [f"{here[n] / here[PEER]:.2f}" for n in ours]
-        yield _row([problem, count, *cells])
+        yield _row([problem, count, *("" if c == "nan" else c for c in cells)])
 
 
 def _medians(path: Path) -> dict[tuple[str, int, str], float]:

@@ -166,6 +166,8 @@ def test_the_page_shows_what_the_raw_results_say() -> None:
 
 def test_the_tables_of_a_page_are_replaced_and_nothing_else() -> None:
     page = "words\n\n| one | a |\n|---|---|\n| 1 | 2 |\n\n| other |\n\nend\n"
-    tables = "| one | b |\n|---|---|\n| 3 | 4 |\n\n| third |"
+    tables = "| one | b |\n|---|---|\n| 3 | 4 |"
     after = "words\n\n| one | b |\n|---|---|\n| 3 | 4 |\n\n| other |\n\nend\n"
     assert updated(page, tables) == after
+    with pytest.raises(ValueError, match="third"):
+        updated(page, f"{tables}\n\n| third |")
