@@ -512,6 +512,14 @@ def test_a_parameter_may_be_called_like_what_every_object_has(opened, name):
     high = page.evaluate("(name) => state.ranges[name][1]", name)
     values = study["trials"]["params"][name]
     assert inside == sum(value <= high for value in values) < len(values)
+    for key, expected in (("PageUp", []), ("Home", [name]), ("End", [])):
+        page.locator("#brush-4-1").press(key)
+        settle(page)
+        assert page.evaluate("Object.keys(state.ranges)") == expected
+        if expected:
+            low, high = page.evaluate("(name) => state.ranges[name]", name)
+            assert low == high < min(values) + 1e-9
+    page.locator("#brush-4-1").press("PageDown")
     page.keyboard.press("Escape")
     settle(page)
     assert page.evaluate("Object.keys(state.ranges)") == []

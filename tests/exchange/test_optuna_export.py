@@ -57,7 +57,7 @@ def write(record: Record, path: Path, **about: Any) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["told.db", "told.log"])
+@pytest.fixture(scope="module", params=["told.db", "told.log", "told.journal"])
 def study(record: Record, request: Any, tmp_path_factory: Any) -> Any:
     """As Optuna itself reads the file."""
     path = write(record, tmp_path_factory.mktemp("out") / request.param, note="hi")
