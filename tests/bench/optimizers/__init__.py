@@ -1,6 +1,7 @@
 """Our optimizers against those of other libraries: hypervolume, seconds, memory.
 
     python -m tests.bench.optimizers run --problems all --optimizers ehvi --seeds 0-9
+    python -m tests.bench.optimizers run --problems unseen --optimizers ehvi --seeds 0-2
     python -m tests.bench.optimizers table --page docs/optimizers.md
     python -m tests.bench.optimizers speed
     python -m tests.bench.optimizers speed --without-greenlet

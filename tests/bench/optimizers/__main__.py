@@ -131,7 +131,11 @@ def _change(text: str) -> tuple[str, Any]:
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
-    groups = {"all": problems.NAMES, "formulas": problems.FORMULAS}
+    groups = {
+        "all": problems.NAMES,
+        "formulas": problems.FORMULAS,
+        "unseen": problems.UNSEEN,
+    }
     return [n for name in names for n in groups.get(name, (name,))]
 
 

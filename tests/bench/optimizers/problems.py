@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from moosnn.problem import Problem
 from moosnn.tasks.analytic import AnalyticTask
-from moosnn.tasks.base import Task
+from moosnn.tasks.base import Context
 from moosnn.tasks.snn import SnnTask
+from moosnn.trial import Evaluation, Proposal
+from tests.bench.optimizers import unseen
 from tests.helpers import load_problem, load_space, load_yaml
+
+
+class Evaluated(Protocol):
+    """What of a task the benchmark needs."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]: ...
+    @property
+    def parameters(self) -> frozenset[str] | None: ...
+    def evaluate(self, proposal: Proposal, context: Context, /) -> Evaluation: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +40,7 @@ class Case:
 
     name: str
     problem: Problem
-    task: Task
+    task: Evaluated
     exact: bool
     maximum: float | None
 
@@ -62,7 +77,13 @@ def _digits() -> Case:
     )
 
 
-_CASES = {
+def _unseen(name: str) -> Case:
+    task = unseen.UnseenTask(name)
+    problem = task.problem()
+    return Case(name=name, problem=problem, task=task, exact=True, maximum=None)
+
+
+_CASES: dict[str, Callable[[], Case]] = {
     "branin_currin": lambda: _formula("branin_currin", 608.40),
     "c2dtlz2_4": lambda: _c2dtlz2("c2dtlz2_4", "c2dtlz2", 4, False),
     "c2dtlz2_12": lambda: _c2dtlz2("c2dtlz2_12", "c2dtlz2_12", 12, False),
@@ -75,8 +96,10 @@ _CASES = {
 }
 FORMULAS = tuple(name for name in _CASES if name != "digits_nas")
 NAMES = tuple(_CASES)
+UNSEEN = unseen.NAMES
+_ALL = _CASES | {name: partial(_unseen, name) for name in UNSEEN}
 
 
 def case(name: str) -> Case:
-    """The problem of a name of `NAMES`."""
-    return _CASES[name]()
+    """The problem of a name of `NAMES` or `UNSEEN`."""
+    return _ALL[name]()

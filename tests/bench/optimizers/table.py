@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moosnn.problem import Floats
 from tests.bench.optimizers import problems
 from tests.bench.optimizers.searchers import BASELINE, PEERS
 from tests.bench.optimizers.speed import PEER
@@ -36,6 +37,7 @@ def markdown(results: Path, ours: str, rivals: Sequence[str]) -> str:
         lines += [*_volumes(found, names, at), ""]
         lines += [*_differences(found, ours, rivals, at), ""]
     lines += [*_first_feasible(found, names), ""]
+    lines += [*_unseen(results, ours, PEER), ""]
     lines += [*_workers(found), ""]
     lines += [*_silent(found), ""]
     lines += [*_speed(results), ""]
@@ -104,11 +106,14 @@ def _differences(
                 rows.append((rival, mine - theirs))
         if rows:
             rival, differences = min(rows, key=lambda row: float(row[1].mean()))
-            low, high = interval(differences)
-            verdict = "below" if high < 0 else "above" if low > 0 else "level"
-            span = f"{low:.4g} to {high:.4g}"
-            mean = f"{differences.mean():.4g}"
-            yield _row([problem, len(differences), rival, mean, span, verdict])
+            yield _row([problem, len(differences), rival, *_judged(differences)])
+
+
+def _judged(differences: Floats) -> tuple[str, str, str]:
+    """Their mean, its interval, and on which side of zero that lies."""
+    low, high = interval(differences)
+    verdict = "below" if high < 0 else "above" if low > 0 else "level"
+    return f"{differences.mean():.4g}", f"{low:.4g} to {high:.4g}", verdict
 
 
 def _first_feasible(found: _ALL, names: Sequence[str]) -> Iterator[str]:
@@ -119,6 +124,26 @@ def _first_feasible(found: _ALL, names: Sequence[str]) -> Iterator[str]:
             medians = [np.median(values) for values in firsts]
             cells = ["> all" if np.isinf(m) else f"{m:.1f}" for m in medians]
             yield _row([problem, *cells])
+
+
+def _unseen(results: Path, ours: str, peer: str) -> Iterator[str]:
+    """Problems that nothing of ours was chosen by."""
+    at = AT[-1]
+    first = "first feasible, medians"
+    heads = ["seeds", ours, peer, "mean difference", "90 % interval", "", first]
+    yield from _head([f"other problems, {at} trials", *heads])
+    for problem in problems.UNSEEN:
+        runs = runs_of(results, problem)
+        seeds = common_seeds(runs, [ours, peer])
+        if seeds:
+            mine, theirs = (volumes_at(runs[name], seeds, at) for name in (ours, peer))
+            means = f"{mine.mean():.4g}", f"{theirs.mean():.4g}"
+            firsts = (
+                np.median([runs[name][seed].first_feasible for seed in seeds])
+                for name in (ours, peer)
+            )
+            when = " and ".join(f"{first:.1f}" for first in firsts)
+            yield _row([problem, len(seeds), *means, *_judged(mine - theirs), when])
 
 
 def _workers(found: _ALL) -> Iterator[str]:

@@ -79,7 +79,7 @@ def _proposal(space, values):
     return ours.Proposal(number=0, params=params, seed=0, origin="test", seen=0)
 
 
-@pytest.mark.parametrize("name", problems.NAMES)
+@pytest.mark.parametrize("name", [*problems.NAMES, *problems.UNSEEN])
 def test_every_problem_is_measured_by_its_task(name) -> None:
     case = problems.case(name)
     assert isinstance(case.problem, Problem)
@@ -87,6 +87,15 @@ def test_every_problem_is_measured_by_its_task(name) -> None:
     known = case.task.parameters
     assert known is not None
     assert set(case.problem.space) <= known
+
+
+def test_problems_of_botorch_are_minimised_and_feasible_below_zero() -> None:
+    """Binh and Korn's: 4 x^2 + 4 y^2 and (x - 5)^2 + (y - 5)^2, two circles."""
+    case = problems.case("bnh")
+    point = _proposal(case.problem.space, (4.0, 1.0))
+    trial = runs.evaluated(case, point)
+    assert runs.losses_of(case.problem, trial) == [68.0, 17.0]
+    assert runs.violations_of(case.problem, trial) == [-23.0, pytest.approx(-24.3)]
 
 
 def test_a_formula_is_exact_for_those_who_ask() -> None:
@@ -159,7 +168,7 @@ def test_silence_is_counted_after_the_initial_design() -> None:
 def test_the_page_shows_what_the_raw_results_say() -> None:
     page = (ROOT / "docs" / "optimizers.md").read_text()
     tables = markdown(runs.RESULTS, "ehvi", RIVALS)
-    assert tables.count("\n\n") == 8
+    assert tables.count("\n\n") == 9
     for block in tables.split("\n\n"):
         assert block.strip() in page
 
