@@ -1,4 +1,7 @@
-"""Problems of BoTorch's that none of our defaults was chosen by, as tasks."""
+"""Problems of BoTorch's that none of our defaults was chosen by, as tasks.
+
+torch and BoTorch are imported only by a task, since the memory of others is measured.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from moosnn.problem import Constraint, Objective, Problem
 from moosnn.space import Float, Space
 from moosnn.tasks.base import Context
 from moosnn.trial import Evaluation, Proposal
-
-with warnings.catch_warnings():
-    # linear_operator compiles two functions in a way that torch 2.13 deprecates.
-    warnings.filterwarnings("ignore", "`torch.jit.script`", DeprecationWarning)
-    from botorch.test_functions import multi_objective as functions
 
 # A function, its arguments, and the reference: BoTorch's, unless there is none or one
 # that every point beats.
@@ -43,6 +39,11 @@ class UnseenTask:
     """
 
     def __init__(self, name: str) -> None:
+        with warnings.catch_warnings():
+            # linear_operator compiles two functions in a way that torch deprecates.
+            warnings.filterwarnings("ignore", "`torch.jit.script`", DeprecationWarning)
+            from botorch.test_functions import multi_objective as functions
+
         kind, arguments, reference = _FUNCTIONS[name]
         self._function: Any = getattr(functions, kind)(**arguments)
         self.reference = reference or tuple(self._function.ref_point.tolist())
@@ -75,6 +76,8 @@ class UnseenTask:
 
     def evaluate(self, proposal: Proposal, _: Context) -> Evaluation:
         """The formula at a point."""
+        import torch
+
         values = [
             float(proposal.params[f"x{k + 1}"]) for k in range(len(self.parameters))
         ]
