@@ -25,8 +25,8 @@ average cost has the score that it would have had without.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from moosnn.optimizers.fit_chain import grid_points
 from moosnn.optimizers.models import Question
 from moosnn.optimizers.outcomes import Block, features_of
 from moosnn.optimizers.posterior import Gp, Surrogates
-from moosnn.optimizers.search import Instead, Score
+from moosnn.optimizers.search import Score
 from moosnn.optimizers.surrogate import Hyper, default_hyper, fit
 from moosnn.problem import Floats, Problem
 from moosnn.trial import Evaluation, Trial
@@ -207,25 +207,16 @@ def cost_model(metric: str, noise_share: float, *, aware: bool) -> CostModel | N
     return CostModel(metric, noise_share) if aware else None
 
 
-def per_cost(
-    model: CostModel | None,
-    question: Question,
-    score: Score,
-    instead: Instead | None = None,
-) -> tuple[Score, Instead | None]:
-    """Scores for each unit of cost, or as they are while no cost is known.
+def per_cost(model: CostModel | None, question: Question) -> Callable[[Score], Score]:
+    """Makes of a score one for each unit of cost; while no cost is known, the same.
 
     Raises:
         ArithmeticError: the covariance has no Cholesky factor.
     """
-    if model is None:
-        return score, instead
-    cost = model.of(question.problem, question.history, question.cube)
-    if cost is None:
-        return score, instead
-    if instead is not None:
-        instead = replace(instead, score=PerCost(instead.score, cost))
-    return PerCost(score, cost), instead
+    cost = None
+    if model is not None:
+        cost = model.of(question.problem, question.history, question.cube)
+    return lambda score: score if cost is None else PerCost(score, cost)
 
 
 def log_block(points: Floats, logs: Floats) -> tuple[Block, float]:

@@ -158,8 +158,10 @@ class Ehvi:
             score, bases = feasibility_score(question, surrogates)
             return self._best(question, score, bases), "feasibility"
         careful, bold, bases = found
-        careful, bold = per_cost(self.cost, question, careful, bold)
-        return self._best(question, careful, bases, bold), "ehvi"
+        priced = per_cost(self.cost, question)
+        if bold is not None:
+            bold = replace(bold, score=priced(bold.score))
+        return self._best(question, priced(careful), bases, bold), "ehvi"
 
     def _best(
         self,

@@ -161,9 +161,10 @@ class Qnehvi:
         baseline = promising(joint, points, seed + 1)
         pending = torch.as_tensor(awaited) if len(awaited) else None
 
+        priced = per_cost(self.cost, question)
+
         def score(samples: int) -> Score:
-            found = improvement_score(joint, baseline, pending, samples, seed)
-            return per_cost(self.cost, question, found)[0]
+            return priced(improvement_score(joint, baseline, pending, samples, seed))
 
         return score(self.mc_samples), score(max(2, self.mc_samples // _ROUGHER))
 
